@@ -1,0 +1,543 @@
+//! Names that are legal by construction: things, shadows, client tokens, topic prefixes.
+
+use alloc::{borrow::ToOwned, boxed::Box};
+use core::{fmt, hash, str::FromStr};
+
+/// Longest thing name, in bytes (AWS IoT quotas).
+pub const MAX_THING_NAME: usize = 128;
+/// Longest shadow name, in bytes (AWS IoT quotas).
+pub const MAX_SHADOW_NAME: usize = 64;
+/// Longest client token, in bytes of UTF-8 (AWS IoT developer guide, shadow error messages).
+pub const MAX_CLIENT_TOKEN: usize = 64;
+/// Longest token prefix, in bytes: leaves room for the counter within [`MAX_CLIENT_TOKEN`].
+pub const MAX_TOKEN_PREFIX: usize = 40;
+
+/// A shadow: a thing name, and a shadow name unless it is the thing's classic shadow.
+///
+/// ```
+/// use shadow_proto::ShadowId;
+///
+/// let classic = ShadowId::classic("lamp")?;
+/// let named = ShadowId::named("lamp", "config")?;
+/// assert_eq!(classic.to_string(), "lamp");
+/// assert_eq!(named.to_string(), "lamp~config");
+/// assert!(ShadowId::classic("no/slashes").is_err());
+/// # Ok::<(), shadow_proto::NameError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShadowId {
+    thing: Box<str>,
+    shadow: Option<Box<str>>,
+}
+
+impl ShadowId {
+    /// The classic (unnamed) shadow of `thing`.
+    ///
+    /// # Errors
+    /// [`NameError`] unless `thing` is 1 to 128 of `a-z A-Z 0-9 : _ -`.
+    pub fn classic(thing: &str) -> Result<Self, NameError> {
+        check_thing_name(thing)?;
+        Ok(Self {
+            thing: thing.into(),
+            shadow: None,
+        })
+    }
+
+    /// The shadow of `thing` called `shadow`.
+    ///
+    /// # Errors
+    /// [`NameError`] unless `thing` is 1 to 128 of `a-z A-Z 0-9 : _ -` and `shadow` is 1 to 64
+    /// of these and `$`.
+    pub fn named(thing: &str, shadow: &str) -> Result<Self, NameError> {
+        check_thing_name(thing)?;
+        check_shadow_name(shadow)?;
+        Ok(Self {
+            thing: thing.into(),
+            shadow: Some(shadow.into()),
+        })
+    }
+
+    /// The classic shadow of `thing` when `shadow` is `None`, else the named one.
+    ///
+    /// # Errors
+    /// As [`classic`](Self::classic) and [`named`](Self::named).
+    pub fn new(thing: &str, shadow: Option<&str>) -> Result<Self, NameError> {
+        match shadow {
+            None => Self::classic(thing),
+            Some(shadow) => Self::named(thing, shadow),
+        }
+    }
+
+    /// The thing's name.
+    #[must_use]
+    pub fn thing(&self) -> &str {
+        &self.thing
+    }
+
+    /// The shadow's name; `None` for the classic shadow.
+    #[must_use]
+    pub fn shadow(&self) -> Option<&str> {
+        self.shadow.as_deref()
+    }
+}
+
+/// `thing`, or `thing~shadow`, as the service's own messages write it.
+impl fmt::Display for ShadowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.thing)?;
+        match &self.shadow {
+            None => Ok(()),
+            Some(shadow) => write!(f, "~{shadow}"),
+        }
+    }
+}
+
+impl fmt::Debug for ShadowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ShadowId({self})")
+    }
+}
+
+/// Checks a thing name: 1 to 128 of `a-z A-Z 0-9 : _ -`.
+///
+/// # Errors
+/// [`NameError`] that says what is wrong.
+pub fn check_thing_name(name: &str) -> Result<(), NameError> {
+    check(NameKind::Thing, name, MAX_THING_NAME, is_thing_byte)
+}
+
+/// Checks a shadow name: 1 to 64 of `a-z A-Z 0-9 : _ - $`.
+///
+/// # Errors
+/// [`NameError`] that says what is wrong.
+pub fn check_shadow_name(name: &str) -> Result<(), NameError> {
+    check(NameKind::Shadow, name, MAX_SHADOW_NAME, is_shadow_byte)
+}
+
+fn check(kind: NameKind, name: &str, max: usize, legal: fn(u8) -> bool) -> Result<(), NameError> {
+    if name.is_empty() {
+        return Err(NameError::Empty { kind });
+    }
+    if name.len() > max {
+        return Err(NameError::TooLong {
+            kind,
+            length: name.len(),
+            max,
+        });
+    }
+    match name
+        .char_indices()
+        .find(|(_, c)| !u8::try_from(*c).is_ok_and(legal))
+    {
+        None => Ok(()),
+        Some((at, character)) => Err(NameError::BadCharacter {
+            kind,
+            character,
+            at,
+        }),
+    }
+}
+
+pub(crate) const fn is_thing_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_' | b'-')
+}
+
+pub(crate) const fn is_shadow_byte(byte: u8) -> bool {
+    is_thing_byte(byte) || byte == b'$'
+}
+
+/// What a client writes into a request so that it can tell the answer: at most 64 bytes of UTF-8.
+///
+/// Held inline, so making and matching one allocates nothing.
+#[derive(Clone, Copy)]
+pub struct ClientToken {
+    length: u8,
+    bytes: [u8; MAX_CLIENT_TOKEN],
+}
+
+impl ClientToken {
+    /// A token of the caller's own spelling.
+    ///
+    /// # Errors
+    /// [`NameError`] if it is empty or longer than 64 bytes.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        let kind = NameKind::ClientToken;
+        if text.is_empty() {
+            return Err(NameError::Empty { kind });
+        }
+        let too_long = NameError::TooLong {
+            kind,
+            length: text.len(),
+            max: MAX_CLIENT_TOKEN,
+        };
+        let mut bytes = [0; MAX_CLIENT_TOKEN];
+        bytes
+            .get_mut(..text.len())
+            .ok_or(too_long)?
+            .copy_from_slice(text.as_bytes());
+        Ok(Self {
+            length: text.len() as u8,
+            bytes,
+        })
+    }
+
+    /// `prefix`, a hyphen, `counter` and a point and `slot`, both in hexadecimal. It always
+    /// fits: 40 + 1 + 16 + 1 + 6 bytes.
+    pub(crate) fn generate(prefix: &TokenPrefix, counter: u64, slot: u32) -> Self {
+        debug_assert!(slot < 1 << 24, "slots are bounded by the configuration");
+        let mut token = Self {
+            length: 0,
+            bytes: [0; MAX_CLIENT_TOKEN],
+        };
+        for byte in prefix.as_str().bytes() {
+            token.push(byte);
+        }
+        token.push(b'-');
+        token.push_hex(counter);
+        token.push(b'.');
+        token.push_hex(u64::from(slot));
+        token
+    }
+
+    fn push_hex(&mut self, number: u64) {
+        let digits = (64 - number.leading_zeros()).div_ceil(4).max(1);
+        for digit in (0..digits).rev() {
+            let nibble = (number >> (digit * 4)) as u8 & 0xf;
+            self.push(if nibble < 10 {
+                b'0' + nibble
+            } else {
+                b'a' + nibble - 10
+            });
+        }
+    }
+
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(usize::from(self.length)) {
+            *place = byte;
+            self.length += 1;
+        }
+    }
+
+    /// The token as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let bytes = self
+            .bytes
+            .get(..usize::from(self.length))
+            .unwrap_or_default();
+        core::str::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+impl PartialEq for ClientToken {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for ClientToken {}
+
+impl PartialOrd for ClientToken {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ClientToken {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl hash::Hash for ClientToken {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl fmt::Display for ClientToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for ClientToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientToken({})", self.as_str())
+    }
+}
+
+impl FromStr for ClientToken {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::new(text)
+    }
+}
+
+/// What every token of one [`Client`](crate::Client) begins with.
+///
+/// It must differ between any two clients that could see each other's answers, and between two
+/// starts of one program: the core has no entropy of its own, so adapters append 64 random bits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TokenPrefix(Box<str>);
+
+impl TokenPrefix {
+    /// Checks a prefix.
+    ///
+    /// # Errors
+    /// [`NameError`] unless it is 1 to 40 of `a-z A-Z 0-9 : _ -`.
+    pub fn new(prefix: &str) -> Result<Self, NameError> {
+        check(
+            NameKind::TokenPrefix,
+            prefix,
+            MAX_TOKEN_PREFIX,
+            is_thing_byte,
+        )?;
+        Ok(Self(prefix.into()))
+    }
+
+    /// The prefix as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The counter and slot of a token that this prefix generated.
+    pub(crate) fn read(&self, token: &str) -> Option<(u64, u32)> {
+        let rest = token.strip_prefix(&*self.0)?.strip_prefix('-')?;
+        let (counter, slot) = rest.split_once('.')?;
+        Some((
+            read_hex(counter, 16)?,
+            u32::try_from(read_hex(slot, 6)?).ok()?,
+        ))
+    }
+}
+
+fn read_hex(text: &str, max: usize) -> Option<u64> {
+    // Only the spelling that `push_hex` writes: a second spelling would be a foreign token.
+    if text.is_empty() || text.len() > max || (text.len() > 1 && text.starts_with('0')) {
+        return None;
+    }
+    text.bytes().try_fold(0_u64, |number, byte| {
+        let nibble = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            _ => return None,
+        };
+        Some(number << 4 | u64::from(nibble))
+    })
+}
+
+/// The first level or levels of every shadow topic: `$aws` on AWS, something else on a broker
+/// that reserves `$` topics for itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TopicPrefix(Box<str>);
+
+impl TopicPrefix {
+    /// The prefix AWS IoT Core uses.
+    pub const AWS: &'static str = "$aws";
+
+    /// Checks a prefix.
+    ///
+    /// # Errors
+    /// [`NameError`] if it is empty, longer than 128 bytes, begins or ends with `/`, or holds
+    /// `+`, `#` or a control character.
+    pub fn new(prefix: &str) -> Result<Self, NameError> {
+        let kind = NameKind::TopicPrefix;
+        if prefix.is_empty() {
+            return Err(NameError::Empty { kind });
+        }
+        if prefix.len() > MAX_THING_NAME {
+            return Err(NameError::TooLong {
+                kind,
+                length: prefix.len(),
+                max: MAX_THING_NAME,
+            });
+        }
+        let edge = |at: usize| at == 0 || at + 1 == prefix.len();
+        let bad =
+            |at: usize, c: char| matches!(c, '+' | '#') || c.is_control() || (c == '/' && edge(at));
+        match prefix.char_indices().find(|(at, c)| bad(*at, *c)) {
+            None => Ok(Self(prefix.to_owned().into())),
+            Some((at, character)) => Err(NameError::BadCharacter {
+                kind,
+                character,
+                at,
+            }),
+        }
+    }
+
+    /// The prefix as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for TopicPrefix {
+    fn default() -> Self {
+        Self(Self::AWS.into())
+    }
+}
+
+/// Which name a [`NameError`] is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum NameKind {
+    /// A thing name.
+    Thing,
+    /// The name of a named shadow.
+    Shadow,
+    /// A client token.
+    ClientToken,
+    /// The prefix of generated client tokens.
+    TokenPrefix,
+    /// The prefix of all topics.
+    TopicPrefix,
+}
+
+impl fmt::Display for NameKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Thing => "thing name",
+            Self::Shadow => "shadow name",
+            Self::ClientToken => "client token",
+            Self::TokenPrefix => "token prefix",
+            Self::TopicPrefix => "topic prefix",
+        })
+    }
+}
+
+/// Why a name is not legal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum NameError {
+    /// It has no characters.
+    Empty {
+        /// Which name.
+        kind: NameKind,
+    },
+    /// It has too many bytes.
+    TooLong {
+        /// Which name.
+        kind: NameKind,
+        /// Its length in bytes.
+        length: usize,
+        /// The greatest legal length in bytes.
+        max: usize,
+    },
+    /// It holds a character that the service does not allow there.
+    BadCharacter {
+        /// Which name.
+        kind: NameKind,
+        /// The first such character.
+        character: char,
+        /// Its position in bytes.
+        at: usize,
+    },
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty { kind } => write!(f, "the {kind} is empty"),
+            Self::TooLong { kind, length, max } => {
+                write!(
+                    f,
+                    "the {kind} has {length} bytes, at most {max} are allowed"
+                )
+            }
+            Self::BadCharacter {
+                kind,
+                character,
+                at,
+            } => {
+                write!(f, "the {kind} holds {character:?} at byte {at}")?;
+                match kind {
+                    NameKind::Thing | NameKind::TokenPrefix => {
+                        f.write_str("; allowed are a-z A-Z 0-9 : _ -")
+                    }
+                    NameKind::Shadow => f.write_str("; allowed are a-z A-Z 0-9 : _ - $"),
+                    NameKind::ClientToken | NameKind::TopicPrefix => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+impl core::error::Error for NameError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn names_are_checked() {
+        assert!(ShadowId::classic(&"a".repeat(128)).is_ok());
+        assert!(matches!(
+            ShadowId::classic(&"a".repeat(129)),
+            Err(NameError::TooLong { length: 129, .. })
+        ));
+        assert!(matches!(
+            ShadowId::classic(""),
+            Err(NameError::Empty { .. })
+        ));
+        assert!(matches!(
+            ShadowId::classic("a$b"),
+            Err(NameError::BadCharacter {
+                character: '$',
+                at: 1,
+                ..
+            })
+        ));
+        assert!(ShadowId::named("a", "$b").is_ok());
+        assert!(ShadowId::named("a", &"b".repeat(65)).is_err());
+        assert!(ShadowId::classic("lämp").is_err());
+    }
+
+    #[test]
+    fn tokens_are_read_back() {
+        let prefix = TokenPrefix::new(&"p".repeat(40)).unwrap();
+        for (counter, slot) in [(0, 0), (1, 15), (u64::MAX, (1 << 24) - 1)] {
+            let token = ClientToken::generate(&prefix, counter, slot);
+            assert!(token.as_str().len() <= MAX_CLIENT_TOKEN);
+            assert_eq!(prefix.read(token.as_str()), Some((counter, slot)));
+        }
+        let prefix = TokenPrefix::new("p").unwrap();
+        assert_eq!(
+            ClientToken::generate(&prefix, 255, 16).to_string(),
+            "p-ff.10"
+        );
+        for foreign in [
+            "p",
+            "p-",
+            "p-1",
+            "p-01.0",
+            "p-1.00",
+            "p-G.0",
+            "q-1.0",
+            "p-1.0000000",
+            "p-+1.0",
+        ] {
+            assert_eq!(prefix.read(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn client_tokens_count_bytes() {
+        assert!(ClientToken::new(&"é".repeat(32)).is_ok());
+        assert!(ClientToken::new(&"é".repeat(33)).is_err());
+    }
+
+    #[test]
+    fn topic_prefixes_are_checked() {
+        for good in ["$aws", "site/1", "é"] {
+            assert!(TopicPrefix::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "/a", "a/", "a/+", "a#", "a\0"] {
+            assert!(TopicPrefix::new(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! AWS IoT Device Shadow for Rust: one API, pick a transport by feature.
+//!
+//! This package holds no logic. It re-exports the sans-IO core.
+
+pub use shadow_proto as proto;
