@@ -1,11 +1,14 @@
 //! The broker helper against the real Mosquitto.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use testkit::{Config, Mosquitto, skip_or_fail, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// Made with `mosquitto_passwd`: the user is "tester", the password "secret".
+const PASSWORDS: &str = "tester:$7$101$pwrXbOxBvTBTEg8m$AN7IVlAQ0M/SiqkZUP2tNPxX0RO3+qhwi6IYOGAFMfBIRhsQD75ERIB54mNJ9BTijhMI3SmxKQ2ZoyU3QzEHsA==\n";
 
 #[test]
 fn e2e_messages_arrive_byte_for_byte() {
@@ -63,16 +66,48 @@ fn e2e_a_persistent_broker_keeps_what_it_holds_across_a_restart() {
 #[test]
 fn e2e_an_access_list_and_a_second_listener() {
     let config = Config::new()
-        .no_anonymous()
-        .line("password_file {dir}/passwords")
         .line("acl_file {dir}/access")
-        .file("passwords", "")
         .file("access", "topic readwrite allowed/#\n")
-        .listener("open", &["protocol mqtt"]);
+        .listener("second", &["protocol mqtt"]);
     let Ok(broker) = Mosquitto::start(config) else {
         return skip_or_fail("mosquitto");
     };
-    assert_ne!(broker.port(), broker.port_of("open"));
-    assert!(broker.dir().join("access").is_file());
-    assert!(broker.log().iter().any(|line| line.contains("running")));
+    let mut messages = broker.subscribe("#");
+    broker.publish("denied/a", "lost");
+    broker.publish("allowed/a", "arrives");
+    assert_eq!(
+        messages.next(LIMIT).expect("nothing arrived").topic,
+        "allowed/a"
+    );
+    assert!(
+        broker
+            .log()
+            .iter()
+            .any(|line| line.contains("Denied PUBLISH")),
+        "{:#?}",
+        broker.log()
+    );
+    assert_ne!(broker.port(), broker.port_of("second"));
+    TcpStream::connect(("127.0.0.1", broker.port_of("second")))
+        .expect("nobody listens on the second port");
+}
+
+#[test]
+fn e2e_clients_with_a_name() {
+    let config = Config::new()
+        .no_anonymous()
+        .line("password_file {dir}/passwords")
+        .line("acl_file {dir}/access")
+        .file("passwords", PASSWORDS)
+        .file("access", "user tester\ntopic readwrite #\n")
+        .client_args(&["-u", "tester", "-P", "secret"]);
+    let Ok(broker) = Mosquitto::start(config) else {
+        return skip_or_fail("mosquitto");
+    };
+    let mut messages = broker.subscribe("#");
+    broker.publish("a", "hello");
+    assert_eq!(
+        messages.next(LIMIT).expect("nothing arrived").text(),
+        "hello"
+    );
 }
