@@ -116,6 +116,7 @@ impl Client {
                 }
                 let payload = self.keep(payload);
                 self.rejected(id, rejection, payload);
+                self.mark_answered(token);
             }
             Owner::Past(past) => self.late(past, operation, Err(rejection)),
             Owner::Foreign => {
@@ -187,10 +188,7 @@ impl Client {
             Owner::Live(id) => {
                 let payload = self.keep(payload);
                 self.finish(id, Ok(accepted()), payload);
-                // It may have answered an earlier try than the last.
-                if let Some(token) = token.and_then(|token| ClientToken::new(token).ok()) {
-                    self.requests.mark_answered(&token);
-                }
+                self.mark_answered(token);
             }
             Owner::Past(past) => self.late(past, operation, Ok(accepted())),
             Owner::Foreign | Owner::Nobody => {
@@ -206,6 +204,13 @@ impl Client {
                     });
                 }
             }
+        }
+    }
+
+    /// The try with this token was answered: another answer to it is a duplicate.
+    fn mark_answered(&mut self, token: Option<&str>) {
+        if let Some(token) = token.and_then(|token| ClientToken::new(token).ok()) {
+            self.requests.mark_answered(&token);
         }
     }
 
