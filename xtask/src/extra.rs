@@ -1,7 +1,6 @@
 //! `cargo xtask extra`: checks that take long or need tools of their own. None is part of the test; where the test has
 //! a short form of one, it says so.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use testkit::TempDir;
@@ -13,6 +12,7 @@ use crate::mutants;
 use crate::setup::setup;
 use crate::sim;
 use crate::steps::{self, Done, Step};
+use crate::test::demo;
 use crate::workspace::{LIBRARIES, Workspace};
 
 /// How long these may take: they end by themselves.
@@ -180,11 +180,9 @@ fn fresh(cx: &Cx, _: &Workspace) -> Result<Done, String> {
         .cargo(["run", "--example", "light", "--features", "tokio"])
         .dir(&clone);
     let demo = demo
-        .env("CARGO_TARGET_DIR", clone.join(Path::new("target")))
+        .env("CARGO_TARGET_DIR", clone.join("target"))
         .no_input();
-    if let Some(failure) = demo.tee_stdout()?.failure {
-        return Err(failure);
-    }
+    demo::judge(demo.tee_stdout()?)?;
     let took = begin.elapsed();
     say(&format!(
         "from a fresh clone to the end of the demo: {} s",
