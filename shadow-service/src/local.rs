@@ -1,0 +1,13 @@
+//! The local server: the [`Service`](crate::Service) on sockets (features `broker`, `http`).
+
+#[cfg(feature = "broker")]
+pub mod broker;
+mod clock;
+mod engine;
+#[cfg(feature = "http")]
+pub mod http;
+mod listen;
+
+pub use clock::Clock;
+pub use engine::{DynStore, Engine, Observer, Request, Served, Way};
+pub use listen::ListenError;
