@@ -7,7 +7,9 @@ mod engine;
 #[cfg(feature = "http")]
 pub mod http;
 mod listen;
+mod server;
 
 pub use clock::Clock;
 pub use engine::{DynStore, Engine, Observer, Request, Served, Way};
 pub use listen::ListenError;
+pub use server::{Options, Server};

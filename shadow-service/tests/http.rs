@@ -1,12 +1,13 @@
 //! The REST data plane over real sockets.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::std_instead_of_alloc, reason = "tests are std's")]
 
 use core::{net::SocketAddr, sync::atomic::AtomicU64, sync::atomic::Ordering};
+use shadow_proto::{Operation, Topic, TopicKind};
 use shadow_service::{
     MemoryStore, Outgoing, Service, Settings, UnixTime,
-    local::{Clock, Engine, ListenError, http::HttpServer},
-    shadow_proto::Operation,
+    local::{Clock, Engine, ListenError, Observer, http::HttpServer},
     vectors::{self, Alternative, Seen, Times},
 };
 use std::sync::{Arc, Mutex};
@@ -31,8 +32,7 @@ async fn start(settings: Settings) -> Server {
     let log = Arc::new(Mutex::new(Vec::new()));
     let lines = Arc::clone(&log);
     let service = Service::with_store(settings, Box::new(MemoryStore::new()) as _);
-    let observer: shadow_service::local::Observer =
-        Arc::new(move |served| lines.lock().unwrap().push(served.to_string()));
+    let observer: Observer = Arc::new(move |served| lines.lock().unwrap().push(served.to_string()));
     let (engine, messages) = Engine::new(service, clock, Some(observer));
     let http = HttpServer::start(engine.clone(), loopback()).await.unwrap();
     Server {
@@ -158,7 +158,7 @@ async fn every_scenario_that_applies_holds() {
             assert_eq!(reply.status == 200, accepted, "{context}");
 
             // The body is the answer; MQTT subscribers see it and the events, or nothing.
-            let topic = shadow_service::shadow_proto::Topic::new(&step.shadow, answers[0].0);
+            let topic = Topic::new(&step.shadow, answers[0].0);
             let body = Seen::new(&topic.to_string(), &reply.body).unwrap();
             if !accepted {
                 let code = reply.status.to_string();
@@ -185,10 +185,7 @@ async fn every_scenario_that_applies_holds() {
 fn check(
     ours: &Alternative,
     step: &vectors::Step,
-    messages: Vec<(
-        shadow_service::shadow_proto::TopicKind,
-        shadow_service::Value,
-    )>,
+    messages: Vec<(TopicKind, shadow_service::Value)>,
     seen: &[Seen],
     times: &Times,
 ) -> Result<Times, vectors::VectorError> {

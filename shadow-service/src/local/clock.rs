@@ -1,8 +1,9 @@
 //! Where the server takes the time from.
 
 use crate::time::UnixTime;
+use alloc::sync::Arc;
 use core::fmt;
-use std::{sync::Arc, time::SystemTime};
+use std::time::SystemTime;
 
 /// The server's wall clock: the system's, or one that a test sets.
 #[derive(Clone)]

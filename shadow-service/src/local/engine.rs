@@ -8,10 +8,10 @@ use crate::{
     store::Store,
     time::UnixTime,
 };
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::fmt;
 use shadow_proto::{Operation, ShadowId};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
 /// A store of any kind.

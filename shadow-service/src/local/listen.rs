@@ -34,14 +34,18 @@ pub enum ListenError {
 
 impl ListenError {
     pub(crate) fn new(address: SocketAddr, source: io::Error) -> Self {
-        match source.kind() {
-            io::ErrorKind::AddrInUse => Self::AddressInUse { address },
-            io::ErrorKind::AddrNotAvailable => Self::AddressNotAvailable { address },
-            io::ErrorKind::PermissionDenied => Self::PermissionDenied { address },
-            _ => Self::Other {
+        let kind = source.kind();
+        if kind == io::ErrorKind::AddrInUse {
+            Self::AddressInUse { address }
+        } else if kind == io::ErrorKind::AddrNotAvailable {
+            Self::AddressNotAvailable { address }
+        } else if kind == io::ErrorKind::PermissionDenied {
+            Self::PermissionDenied { address }
+        } else {
+            Self::Other {
                 address,
                 source: source.into(),
-            },
+            }
         }
     }
 }

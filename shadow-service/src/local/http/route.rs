@@ -95,7 +95,8 @@ fn parameter<'a>(query: &'a str, name: &str) -> Result<Option<Cow<'a, str>>, Sha
 
 /// Undoes percent-encoding; in a query a plus is a space.
 fn decode(text: &str, query: bool) -> Result<Cow<'_, str>, ShadowError> {
-    if !text.contains('%') && !(query && text.contains('+')) {
+    let encoded = |c| c == '%' || (query && c == '+');
+    if !text.contains(encoded) {
         return Ok(Cow::Borrowed(text));
     }
     let malformed = || ShadowError::InvalidRequest {
