@@ -108,6 +108,15 @@ pub struct Client {
 
 impl Client {
     /// A client without shadows and without connection.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// let mut config = Config::new(TokenPrefix::new("lamp-7f3a")?);
+    /// config.unlimited(); // no AWS quotas: the broker is our own
+    /// let client = Client::new(config);
+    /// assert!(!client.is_connected());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {
@@ -137,6 +146,16 @@ impl Client {
 
     /// Adds a shadow and subscribes to what `interest` says. If that holds deltas or documents,
     /// its document is fetched too (see [`Resync`]), and [`Event::Ready`] follows.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::DELTA, now)?;
+    /// assert_eq!(client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now), Err(AddError::Duplicate));
+    /// assert_eq!(client.interest(lamp), Some(Interest::DELTA));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// It was added already, there are too many, or its filters do not fit the budget.
@@ -170,6 +189,16 @@ impl Client {
 
     /// Forgets a shadow. Its requests end as [`Failure::Removed`], its filters are unsubscribed.
     ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// client.remove_shadow(lamp, now)?;
+    /// assert_eq!(client.remove_shadow(lamp, now), Err(UnknownShadow));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The handle is stale.
     pub fn remove_shadow(
@@ -199,6 +228,17 @@ impl Client {
     }
 
     /// Changes which topics of a shadow are subscribed besides those its operations need.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// # client.handle_connected(false, now);
+    /// client.register(lamp, Interest::DELTA | Interest::DOCUMENTS, now)?; // subscribes
+    /// client.register(lamp, Interest::NONE, now)?; // and unsubscribes
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The handle is stale, or the filters do not fit the budget; then nothing changed.
@@ -236,6 +276,17 @@ impl Client {
     /// Sets what one shadow does otherwise than the client's configuration. Best called right
     /// after [`add_shadow`](Self::add_shadow); requests made before keep what they had.
     ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// let mut options = ShadowOptions::default();
+    /// options.subscriptions = Some(Subscriptions::PublishOnly);
+    /// client.configure(lamp, options, now)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The handle is stale.
     pub fn configure(
@@ -258,12 +309,31 @@ impl Client {
     }
 
     /// The handle of a shadow that was added.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// assert_eq!(client.find_shadow(&ShadowId::classic("lamp")?), Some(lamp));
+    /// assert_eq!(client.find_shadow(&ShadowId::classic("fan")?), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn find_shadow(&self, id: &ShadowId) -> Option<ShadowHandle> {
         self.shadows.find(id.thing(), id.shadow())
     }
 
     /// The names of a shadow.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// assert_eq!(client.shadow_id(lamp), Some(&ShadowId::classic("lamp")?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn shadow_id(&self, shadow: ShadowHandle) -> Option<&ShadowId> {
         Some(&self.shadows.get(shadow)?.id)
@@ -277,6 +347,31 @@ impl Client {
 
     /// The response topics of a shadow whose filters are wanted, and those that are granted.
     /// Once nothing is under way the two are equal, but for what the broker refused.
+    ///
+    /// ```
+    /// # fn grant(client: &mut Client, now: Instant) -> Vec<Output> {
+    /// #     let mut rest = Vec::new();
+    /// #     while let Some(output) = client.poll_output() {
+    /// #         match output {
+    /// #             Output::Subscribe { id, filters, .. } => {
+    /// #                 client.handle_suback(id, &vec![SubackCode::new(1); filters.len()], now);
+    /// #             }
+    /// #             other => rest.push(other),
+    /// #         }
+    /// #     }
+    /// #     rest
+    /// # }
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// # client.handle_connected(false, now);
+    /// client.register(lamp, Interest::UPDATE, now)?;
+    /// assert_eq!(client.subscriptions(lamp), Some((Interest::UPDATE, Interest::NONE)));
+    /// grant(&mut client, now); // answers what `poll_output` says
+    /// assert_eq!(client.subscriptions(lamp), Some((Interest::UPDATE, Interest::UPDATE)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn subscriptions(&self, shadow: ShadowHandle) -> Option<(Interest, Interest)> {
         let entry = self.shadows.get(shadow)?;
@@ -285,6 +380,34 @@ impl Client {
 
     /// Asks for the document. The outcome is [`Accepted::Get`], or a rejection with the code 404
     /// if there is no such shadow.
+    ///
+    /// ```
+    /// # fn grant(client: &mut Client, now: Instant) -> Vec<Output> {
+    /// #     let mut rest = Vec::new();
+    /// #     while let Some(output) = client.poll_output() {
+    /// #         match output {
+    /// #             Output::Subscribe { id, filters, .. } => {
+    /// #                 client.handle_suback(id, &vec![SubackCode::new(1); filters.len()], now);
+    /// #             }
+    /// #             other => rest.push(other),
+    /// #         }
+    /// #     }
+    /// #     rest
+    /// # }
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// # client.handle_connected(false, now);
+    /// let request = client.get(lamp, RequestOptions::default(), now)?;
+    /// grant(&mut client, now); // answers what `poll_output` says
+    /// let token = client.token(request).unwrap();
+    /// let answer = format!(r#"{{"state":{{"reported":{{"on":true}}}},"version":3,"clientToken":"{token}"}}"#);
+    /// client.handle_publish("$aws/things/lamp/shadow/get/accepted", answer.as_bytes(), now)?;
+    /// let Some(Output::Event(Event::Response { outcome, .. })) = client.poll_output() else { panic!() };
+    /// assert_eq!(outcome?.document().unwrap().reported.value().unwrap().at("/on"), Some("true"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`RequestError`]; then nothing was kept of it.
@@ -312,6 +435,36 @@ impl Client {
     /// outcome is [`Accepted::Update`], or a rejection: with the code 409 if `update` insisted on
     /// a version that the document does not have.
     ///
+    /// ```
+    /// # fn grant(client: &mut Client, now: Instant) -> Vec<Output> {
+    /// #     let mut rest = Vec::new();
+    /// #     while let Some(output) = client.poll_output() {
+    /// #         match output {
+    /// #             Output::Subscribe { id, filters, .. } => {
+    /// #                 client.handle_suback(id, &vec![SubackCode::new(1); filters.len()], now);
+    /// #             }
+    /// #             other => rest.push(other),
+    /// #         }
+    /// #     }
+    /// #     rest
+    /// # }
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// # client.handle_connected(false, now);
+    /// let state = Json::from_text(r#"{"color":"teal","timer":null}"#)?;
+    /// let request = client.update(lamp, Update::desired(&state).if_version(Version::new(3)), now)?;
+    /// grant(&mut client, now); // answers what `poll_output` says
+    /// let token = client.token(request).unwrap();
+    /// let answer = format!(r#"{{"code":409,"message":"Version conflict","clientToken":"{token}"}}"#);
+    /// client.handle_publish("$aws/things/lamp/shadow/update/rejected", answer.as_bytes(), now)?;
+    /// let Some(Output::Event(Event::Response { outcome, .. })) = client.poll_output() else { panic!() };
+    /// let Err(Failure::Rejected(rejection)) = outcome else { panic!() };
+    /// assert_eq!(rejection.code, ErrorCode::CONFLICT);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`RequestError`]; then nothing was kept of it.
     pub fn update(
@@ -329,6 +482,34 @@ impl Client {
 
     /// Removes the shadow. The outcome is [`Accepted::Delete`], or a rejection with the code 404
     /// if there is no such shadow.
+    ///
+    /// ```
+    /// # fn grant(client: &mut Client, now: Instant) -> Vec<Output> {
+    /// #     let mut rest = Vec::new();
+    /// #     while let Some(output) = client.poll_output() {
+    /// #         match output {
+    /// #             Output::Subscribe { id, filters, .. } => {
+    /// #                 client.handle_suback(id, &vec![SubackCode::new(1); filters.len()], now);
+    /// #             }
+    /// #             other => rest.push(other),
+    /// #         }
+    /// #     }
+    /// #     rest
+    /// # }
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// # client.handle_connected(false, now);
+    /// let request = client.delete(lamp, RequestOptions::default(), now)?;
+    /// grant(&mut client, now); // answers what `poll_output` says
+    /// let token = client.token(request).unwrap();
+    /// let answer = format!(r#"{{"version":3,"timestamp":1767225600,"clientToken":"{token}"}}"#);
+    /// client.handle_publish("$aws/things/lamp/shadow/delete/accepted", answer.as_bytes(), now)?;
+    /// let Some(Output::Event(Event::Response { outcome, .. })) = client.poll_output() else { panic!() };
+    /// assert_eq!(outcome?.version(), Some(Version::new(3)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`RequestError`]; then nothing was kept of it.
@@ -355,6 +536,19 @@ impl Client {
     /// Ends a request: its outcome is [`Failure::Cancelled`] with the stage it had reached. What
     /// was sent cannot be called back; its answer comes as [`Event::LateAnswer`].
     ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// let request = client.get(lamp, RequestOptions::default(), now)?;
+    /// client.cancel(request, now)?;
+    /// let Some(Output::Event(Event::Response { outcome, .. })) = client.poll_output() else { panic!() };
+    /// assert_eq!(outcome, Err(Failure::Cancelled { stage: Stage::Queued }));
+    /// assert_eq!(client.cancel(request, now), Err(UnknownRequest));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The request is over.
     pub fn cancel(&mut self, request: RequestId, now: Instant) -> Result<(), UnknownRequest> {
@@ -372,6 +566,18 @@ impl Client {
     }
 
     /// The token a request was sent with last; before it is sent, the caller's own.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// let mut options = RequestOptions::default();
+    /// options.token = Some("app-17");
+    /// let request = client.get(lamp, options, now)?;
+    /// assert_eq!(client.token(request).unwrap().as_str(), "app-17");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn token(&self, request: RequestId) -> Option<ClientToken> {
         let request = self.leader(self.requests.get(request)?);
@@ -383,6 +589,32 @@ impl Client {
     }
 
     /// How far a request got; `None` once it is over.
+    ///
+    /// ```
+    /// # fn grant(client: &mut Client, now: Instant) -> Vec<Output> {
+    /// #     let mut rest = Vec::new();
+    /// #     while let Some(output) = client.poll_output() {
+    /// #         match output {
+    /// #             Output::Subscribe { id, filters, .. } => {
+    /// #                 client.handle_suback(id, &vec![SubackCode::new(1); filters.len()], now);
+    /// #             }
+    /// #             other => rest.push(other),
+    /// #         }
+    /// #     }
+    /// #     rest
+    /// # }
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// let request = client.get(lamp, RequestOptions::default(), now)?;
+    /// assert_eq!(client.stage(request), Some(Stage::Queued)); // there is no connection yet
+    /// client.handle_connected(false, now);
+    /// assert_eq!(client.stage(request), Some(Stage::Subscribing));
+    /// grant(&mut client, now); // answers what `poll_output` says
+    /// assert_eq!(client.stage(request), Some(Stage::Sent));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn stage(&self, request: RequestId) -> Option<Stage> {
         Some(self.stage_of(self.leader(self.requests.get(request)?)))
@@ -390,6 +622,15 @@ impl Client {
 
     /// Fetches the document of a followed shadow again, however young the last one is; answered by
     /// [`Event::Ready`].
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// client.resync(lamp, now)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The handle is stale.
@@ -405,30 +646,77 @@ impl Client {
     }
 
     /// Whether there is a connection.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// client.handle_connected(false, now);
+    /// assert!(client.is_connected());
+    /// client.handle_disconnected(now);
+    /// assert!(!client.is_connected());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn is_connected(&self) -> bool {
         self.connected
     }
 
     /// How many requests are not yet over, those of the client itself included.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// client.get(lamp, RequestOptions::default(), now)?;
+    /// assert_eq!(client.outstanding(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn outstanding(&self) -> usize {
         self.requests.iter().count()
     }
 
     /// Counts of what happened since the client was made.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// client.get(lamp, RequestOptions::default(), now)?;
+    /// assert_eq!(client.stats().requests, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn stats(&self) -> &Stats {
         &self.stats
     }
 
     /// The settings.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// assert_eq!(client.config().token_prefix.as_str(), "doc");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn config(&self) -> &Config {
         &self.config
     }
 
     /// Counts a publish of the application's own against [`Rates::publishes`](crate::Rates).
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// client.note_publish(now); // a telemetry message went out beside the shadows
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn note_publish(&mut self, now: Instant) {
         self.advance(now);
         self.record(|| Input::NotePublish);
@@ -440,6 +728,16 @@ impl Client {
     ///
     /// A lost session fails the requests in flight and subscribes everything wanted again; a
     /// resumed one keeps both.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// client.add_shadow(ShadowId::classic("lamp")?, Interest::UPDATE, now)?;
+    /// client.handle_connected(false, now);
+    /// assert!(matches!(client.poll_output(), Some(Output::Subscribe { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handle_connected(&mut self, session_present: bool, now: Instant) {
         self.advance(now);
         self.record(|| Input::Connected { session_present });
@@ -467,6 +765,19 @@ impl Client {
 
     /// The connection is down. What was not polled counts as not sent; what was sent stays in
     /// flight until its deadline, or until the next connection says that the session was lost.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// client.handle_connected(false, now);
+    /// let request = client.get(lamp, RequestOptions::default(), now)?;
+    /// client.handle_disconnected(now);
+    /// assert_eq!(client.poll_output(), None); // the SUBSCRIBE was not taken: it is withdrawn
+    /// assert_eq!(client.stage(request), Some(Stage::Queued));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handle_disconnected(&mut self, now: Instant) {
         self.advance(now);
         self.record(|| Input::Disconnected);
@@ -478,6 +789,20 @@ impl Client {
 
     /// The SUBACK to [`Output::Subscribe`], a code for each filter. Ids of an earlier connection
     /// are ignored.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// # client.handle_connected(false, now);
+    /// client.register(lamp, Interest::GET, now)?;
+    /// let Some(Output::Subscribe { id, .. }) = client.poll_output() else { panic!() };
+    /// client.handle_suback(id, &[SubackCode::new(1), SubackCode::new(0x87)], now);
+    /// let Some(Output::Event(Event::Refused { filter, .. })) = client.poll_output() else { panic!() };
+    /// assert_eq!(&*filter, "$aws/things/lamp/shadow/get/rejected");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handle_suback(&mut self, id: SubscribeId, codes: &[SubackCode], now: Instant) {
         self.advance(now);
         self.record(|| Input::Suback {
@@ -489,6 +814,22 @@ impl Client {
     }
 
     /// A SUBSCRIBE could not be sent; its filters are asked for again after a backoff.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// # client.handle_connected(false, now);
+    /// client.register(lamp, Interest::GET, now)?;
+    /// let Some(Output::Subscribe { id, .. }) = client.poll_output() else { panic!() };
+    /// client.handle_subscribe_failed(id, now);
+    /// assert_eq!(client.poll_output(), None);
+    /// let again = client.poll_timeout().unwrap();
+    /// client.handle_timeout(again);
+    /// assert!(matches!(client.poll_output(), Some(Output::Subscribe { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handle_subscribe_failed(&mut self, id: SubscribeId, now: Instant) {
         self.advance(now);
         self.record(|| Input::SubscribeFailed { id: id.0 });
@@ -497,6 +838,32 @@ impl Client {
     }
 
     /// The UNSUBACK to [`Output::Unsubscribe`].
+    ///
+    /// ```
+    /// # fn grant(client: &mut Client, now: Instant) -> Vec<Output> {
+    /// #     let mut rest = Vec::new();
+    /// #     while let Some(output) = client.poll_output() {
+    /// #         match output {
+    /// #             Output::Subscribe { id, filters, .. } => {
+    /// #                 client.handle_suback(id, &vec![SubackCode::new(1); filters.len()], now);
+    /// #             }
+    /// #             other => rest.push(other),
+    /// #         }
+    /// #     }
+    /// #     rest
+    /// # }
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// # client.handle_connected(false, now);
+    /// client.register(lamp, Interest::GET, now)?;
+    /// grant(&mut client, now); // answers what `poll_output` says
+    /// client.register(lamp, Interest::NONE, now)?;
+    /// let Some(Output::Unsubscribe { id, .. }) = client.poll_output() else { panic!() };
+    /// client.handle_unsuback(id, now);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handle_unsuback(&mut self, id: SubscribeId, now: Instant) {
         self.advance(now);
         self.record(|| Input::Unsuback { id: id.0 });
@@ -506,6 +873,34 @@ impl Client {
 
     /// The PUBACK to [`Output::Publish`] at QoS 1. That of a publish the session repeated after it
     /// was resumed counts as well.
+    ///
+    /// ```
+    /// # fn grant(client: &mut Client, now: Instant) -> Vec<Output> {
+    /// #     let mut rest = Vec::new();
+    /// #     while let Some(output) = client.poll_output() {
+    /// #         match output {
+    /// #             Output::Subscribe { id, filters, .. } => {
+    /// #                 client.handle_suback(id, &vec![SubackCode::new(1); filters.len()], now);
+    /// #             }
+    /// #             other => rest.push(other),
+    /// #         }
+    /// #     }
+    /// #     rest
+    /// # }
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// # client.handle_connected(false, now);
+    /// let request = client.get(lamp, RequestOptions::default(), now)?;
+    /// for output in grant(&mut client, now) {
+    ///     if let Output::Publish { id, .. } = output {
+    ///         client.handle_puback(id, PubackCode::SUCCESS, now);
+    ///     }
+    /// }
+    /// assert_eq!(client.stage(request), Some(Stage::Acknowledged));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handle_puback(&mut self, id: PublishId, code: PubackCode, now: Instant) {
         self.advance(now);
         self.record(|| Input::Puback {
@@ -517,6 +912,35 @@ impl Client {
     }
 
     /// A PUBLISH could not be sent (too large for the broker, say): its request fails.
+    ///
+    /// ```
+    /// # fn grant(client: &mut Client, now: Instant) -> Vec<Output> {
+    /// #     let mut rest = Vec::new();
+    /// #     while let Some(output) = client.poll_output() {
+    /// #         match output {
+    /// #             Output::Subscribe { id, filters, .. } => {
+    /// #                 client.handle_suback(id, &vec![SubackCode::new(1); filters.len()], now);
+    /// #             }
+    /// #             other => rest.push(other),
+    /// #         }
+    /// #     }
+    /// #     rest
+    /// # }
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// # client.handle_connected(false, now);
+    /// client.get(lamp, RequestOptions::default(), now)?;
+    /// for output in grant(&mut client, now) {
+    ///     if let Output::Publish { id, .. } = output {
+    ///         client.handle_send_failed(id, now);
+    ///     }
+    /// }
+    /// let Some(Output::Event(Event::Response { outcome, .. })) = client.poll_output() else { panic!() };
+    /// assert!(matches!(outcome, Err(Failure::NotSent { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handle_send_failed(&mut self, id: PublishId, now: Instant) {
         self.advance(now);
         self.record(|| Input::SendFailed {
@@ -533,6 +957,18 @@ impl Client {
 
     /// A message arrived on the connection. What is ours but cannot be read becomes
     /// [`Event::Undecodable`] and changes nothing.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// # client.handle_connected(false, now);
+    /// assert_eq!(client.handle_publish("sensors/1", b"21.5", now), Err(NotShadowTopic));
+    /// client.handle_publish("$aws/things/lamp/shadow/get/accepted", b"garbage", now)?;
+    /// assert!(matches!(client.poll_output(), Some(Output::Event(Event::Undecodable { .. }))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// It is not on a response topic of a shadow of this client; nothing was done with it.
@@ -554,6 +990,19 @@ impl Client {
 
     /// Time has passed: call it when [`poll_timeout`](Self::poll_timeout) says so, with a fresh
     /// reading of the clock.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// client.get(lamp, RequestOptions::default(), now)?;
+    /// let deadline = client.poll_timeout().unwrap();
+    /// client.handle_timeout(deadline);
+    /// let Some(Output::Event(Event::Response { outcome, .. })) = client.poll_output() else { panic!() };
+    /// assert!(matches!(outcome, Err(Failure::TimedOut { stage: Stage::Queued, .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
         self.record(|| Input::Timeout);
@@ -568,6 +1017,19 @@ impl Client {
 
     /// The next thing to do, in the order things happened. A [`Output::Publish`] that was taken
     /// counts as sent.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// # client.handle_connected(false, now);
+    /// client.get(lamp, RequestOptions::default(), now)?;
+    /// let Some(Output::Subscribe { filters, .. }) = client.poll_output() else { panic!() };
+    /// assert_eq!(&*filters[0], "$aws/things/lamp/shadow/get/accepted");
+    /// assert_eq!(client.poll_output(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn poll_output(&mut self) -> Option<Output> {
         if let Some(recorder) = &mut self.recorder {
@@ -598,6 +1060,17 @@ impl Client {
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due; `None` if nothing is.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// assert_eq!(client.poll_timeout(), None);
+    /// client.get(lamp, RequestOptions::default(), now)?;
+    /// assert_eq!(client.poll_timeout(), Some(now + client.config().response_timeout));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let timer = self.timers.peek().map(|(at, _)| at);
@@ -611,6 +1084,25 @@ impl Client {
     /// outputs. Take what was recorded from time to time with
     /// [`take_recording`](Self::take_recording); when more than
     /// [`Limits::recording`](crate::Limits) waits, the recording ends.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// client.start_recording()?;
+    /// client.add_shadow(ShadowId::classic("lamp")?, Interest::DELTA, now)?;
+    /// client.handle_connected(false, now);
+    /// let mut outputs = Vec::new();
+    /// while let Some(output) = client.poll_output() {
+    ///     outputs.push(output);
+    /// }
+    /// let recording = client.take_recording();
+    ///
+    /// let mut again = Vec::new();
+    /// replay(&recording, |output| again.push(output.clone()))?;
+    /// assert_eq!(again, outputs);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The client was used already, so that the recording could not be replayed.
