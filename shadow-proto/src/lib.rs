@@ -85,6 +85,7 @@ mod config;
 mod document;
 mod error;
 mod event;
+mod failure;
 mod field;
 mod json;
 mod name;
@@ -92,6 +93,7 @@ mod record;
 mod request;
 mod stats;
 mod time;
+mod token;
 mod topic;
 mod transact;
 pub mod wire;
@@ -105,20 +107,19 @@ pub use error::{
     AddError, BudgetExceeded, NotShadowTopic, RegisterError, RequestError, UnknownRequest,
     UnknownShadow,
 };
-pub use event::{
-    Event, Failure, NotSent, Origin, Output, PubackCode, PublishId, RequestId, ShadowHandle, Stage,
-    SubackCode, SubscribeId,
-};
+pub use event::{Event, Origin, Output, PublishId, RequestId, ShadowHandle, SubscribeId};
+pub use failure::{Failure, NotSent, PubackCode, Stage, SubackCode};
 pub use field::Field;
 pub use json::Json;
 pub use name::{
-    ClientToken, MAX_CLIENT_TOKEN, MAX_SHADOW_NAME, MAX_THING_NAME, MAX_TOKEN_PREFIX, NameError,
-    NameKind, ShadowId, TokenPrefix, TopicPrefix, check_shadow_name, check_thing_name,
+    MAX_CLIENT_TOKEN, MAX_SHADOW_NAME, MAX_THING_NAME, MAX_TOKEN_PREFIX, NameError, NameKind,
+    ShadowId, TopicPrefix, check_shadow_name, check_thing_name,
 };
 pub use record::{ReplayError, TooLateToRecord, replay};
 pub use request::{Interest, RequestOptions, Retry, Section, Update, WhenOffline};
 pub use stats::Stats;
 pub use time::{Instant, Timestamp};
+pub use token::{ClientToken, TokenPrefix};
 pub use topic::{Operation, Topic, TopicKind};
 pub use transact::{Change, Step, Transaction, TransactionError};
 pub use wire::{ErrorCode, Version};

@@ -4,9 +4,10 @@ use super::{Client, requests::Past, shadows::Shadow, versions::Versions};
 use crate::{
     config::Config,
     error::AddError,
-    name::{ClientToken, NameError, ShadowId},
+    name::{NameError, ShadowId},
     request::Interest,
     time::Instant,
+    token::ClientToken,
     topic::Operation,
 };
 use alloc::{
