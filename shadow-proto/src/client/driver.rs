@@ -262,7 +262,7 @@ impl Client {
     }
 
     /// A message arrived on the connection. What is ours but cannot be read becomes
-    /// [`Event::Undecodable`] and changes nothing.
+    /// [`Event::Undecodable`](crate::Event::Undecodable) and changes nothing.
     ///
     /// ```
     /// # use shadow_proto::*;

@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Client {
-    /// Asks for the document. The outcome is [`Accepted::Get`], or a rejection with the code 404
+    /// Asks for the document. The outcome is [`Accepted::Get`](crate::Accepted::Get), or a rejection with the code 404
     /// if there is no such shadow.
     ///
     /// ```
@@ -67,7 +67,7 @@ impl Client {
     }
 
     /// Merges a partial document into the shadow, and makes the shadow if there is none. The
-    /// outcome is [`Accepted::Update`], or a rejection: with the code 409 if `update` insisted on
+    /// outcome is [`Accepted::Update`](crate::Accepted::Update), or a rejection: with the code 409 if `update` insisted on
     /// a version that the document does not have.
     ///
     /// ```
@@ -115,7 +115,7 @@ impl Client {
         Ok(id)
     }
 
-    /// Removes the shadow. The outcome is [`Accepted::Delete`], or a rejection with the code 404
+    /// Removes the shadow. The outcome is [`Accepted::Delete`](crate::Accepted::Delete), or a rejection with the code 404
     /// if there is no such shadow.
     ///
     /// ```
@@ -168,8 +168,8 @@ impl Client {
         Ok(id)
     }
 
-    /// Ends a request: its outcome is [`Failure::Cancelled`] with the stage it had reached. What
-    /// was sent cannot be called back; its answer comes as [`Event::LateAnswer`].
+    /// Ends a request: its outcome is [`Failure::Cancelled`](crate::Failure::Cancelled) with the stage it had reached. What
+    /// was sent cannot be called back; its answer comes as [`Event::LateAnswer`](crate::Event::LateAnswer).
     ///
     /// ```
     /// # use shadow_proto::*;
@@ -256,7 +256,7 @@ impl Client {
     }
 
     /// Fetches the document of a followed shadow again, however young the last one is; answered by
-    /// [`Event::Ready`].
+    /// [`Event::Ready`](crate::Event::Ready).
     ///
     /// ```
     /// # use shadow_proto::*;
