@@ -116,6 +116,7 @@ impl Client {
                 }
                 let payload = self.keep(payload);
                 self.rejected(id, rejection, payload);
+                self.mark_answered(token);
             }
             Owner::Past(past) => self.late(past, operation, Err(rejection)),
             Owner::Foreign => {
@@ -158,9 +159,8 @@ impl Client {
                 request.hint = Some(Box::new(rejection.clone()));
             }
         }
-        if rejection.code == ErrorCode::TOO_MANY_REQUESTS
-            && let Some(thing) = self.shadows.get(shadow).map(|entry| entry.thing)
-        {
+        let thing = self.shadows.get(shadow).map(|entry| entry.thing);
+        if let Some(thing) = thing.filter(|_| rejection.code == ErrorCode::TOO_MANY_REQUESTS) {
             self.pause(thing, 0);
         }
         if candidate.is_some() || self.watches(shadow, operation, false) {
@@ -187,10 +187,7 @@ impl Client {
             Owner::Live(id) => {
                 let payload = self.keep(payload);
                 self.finish(id, Ok(accepted()), payload);
-                // It may have answered an earlier try than the last.
-                if let Some(token) = token.and_then(|token| ClientToken::new(token).ok()) {
-                    self.requests.mark_answered(&token);
-                }
+                self.mark_answered(token);
             }
             Owner::Past(past) => self.late(past, operation, Ok(accepted())),
             Owner::Foreign | Owner::Nobody => {
@@ -206,6 +203,13 @@ impl Client {
                     });
                 }
             }
+        }
+    }
+
+    /// The try with this token was answered: another answer to it is a duplicate.
+    fn mark_answered(&mut self, token: Option<&str>) {
+        if let Some(token) = token.and_then(|token| ClientToken::new(token).ok()) {
+            self.requests.mark_answered(&token);
         }
     }
 

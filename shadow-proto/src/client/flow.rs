@@ -54,8 +54,8 @@ impl Client {
         match request.purpose {
             // Whatever is published after the get is answered must not be missed either.
             Purpose::Resync => {
-                let wanted = self.wanted(request.shadow, shadow);
-                granted.contains(wanted.difference(shadow.refused.difference(Interest::GET)))
+                let needed = shadow.interest.difference(shadow.refused) | Interest::GET;
+                granted.contains(needed)
             }
             Purpose::Application | Purpose::Followers => {
                 request.publish_only || granted.contains(answers(request.operation))
@@ -310,9 +310,8 @@ impl Client {
                 continue;
             };
             for id in queues.urgent.into_iter().chain(queues.gets) {
-                if let Some(request) = self.requests.get_mut(id)
-                    && request.place == Place::Ready
-                {
+                let request = self.requests.get_mut(id);
+                if let Some(request) = request.filter(|request| request.place == Place::Ready) {
                     request.place = Place::Waiting;
                     self.waiting.push(id);
                 }
@@ -501,10 +500,7 @@ impl Client {
         }
         let token = self.token(id);
         self.land(id);
-        let answered = matches!(outcome, Ok(_) | Err(Failure::Rejected(_)));
-        let removed = self
-            .requests
-            .remove(id, answered, &self.config.token_prefix);
+        let removed = self.requests.remove(id, &self.config.token_prefix);
         debug_assert!(removed.is_some(), "it was there");
         if counted {
             self.remove_user(shadow, operation);
@@ -512,7 +508,7 @@ impl Client {
         for follower in followers {
             if self
                 .requests
-                .remove(follower, false, &self.config.token_prefix)
+                .remove(follower, &self.config.token_prefix)
                 .is_some()
             {
                 self.count(&outcome);

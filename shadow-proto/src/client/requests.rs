@@ -212,12 +212,7 @@ impl Requests {
     }
 
     /// Takes a request out and remembers the tokens it was sent with.
-    pub(crate) fn remove(
-        &mut self,
-        id: RequestId,
-        answered: bool,
-        prefix: &TokenPrefix,
-    ) -> Option<Request> {
+    pub(crate) fn remove(&mut self, id: RequestId, prefix: &TokenPrefix) -> Option<Request> {
         let place = self.slots.get_mut(id.slot as usize)?;
         if place.as_ref().is_none_or(|request| request.id != id) {
             return None;
@@ -246,13 +241,13 @@ impl Requests {
         };
         if let Some(token) = &request.own_token {
             if counters.count() > 0 {
-                self.remember(past(**token, answered), true);
+                self.remember(past(**token, sent.is_none()), true);
             }
         } else if !request.publish_only {
             for counter in counters {
                 let token = ClientToken::generate(prefix, counter, id.slot);
-                // Of several tries the one that was answered is the last.
-                self.remember(past(token, answered && Some(counter) == sent), false);
+                // There are earlier tries only because they were rejected.
+                self.remember(past(token, Some(counter) != sent), false);
             }
         }
         Some(request)
