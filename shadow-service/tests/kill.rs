@@ -5,7 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![expect(
     clippy::disallowed_types,
-    reason = "the program is tested from outside, over sockets"
+    clippy::disallowed_methods,
+    reason = "the program is tested from outside, over sockets and from threads"
 )]
 #![cfg(unix)]
 
