@@ -5,7 +5,10 @@ use core::time::Duration;
 
 /// MQTT quality of service of a shadow message; AWS IoT Core knows these two.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-#[expect(clippy::exhaustive_enums, reason = "the service has two, and drivers must handle each")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the service has two, and drivers must handle each"
+)]
 pub enum Qos {
     /// QoS 0: may be lost on the way.
     AtMostOnce,
@@ -133,7 +136,11 @@ pub struct Resync {
 
 impl Default for Resync {
     fn default() -> Self {
-        Self { policy: ResyncPolicy::Always, min_interval: Duration::from_secs(1), max_age: None }
+        Self {
+            policy: ResyncPolicy::Always,
+            min_interval: Duration::from_secs(1),
+            max_age: None,
+        }
     }
 }
 
@@ -141,7 +148,11 @@ impl Resync {
     /// No gets of the client's own.
     #[must_use]
     pub const fn never() -> Self {
-        Self { policy: ResyncPolicy::Never, min_interval: Duration::ZERO, max_age: None }
+        Self {
+            policy: ResyncPolicy::Never,
+            min_interval: Duration::ZERO,
+            max_age: None,
+        }
     }
 }
 
@@ -169,7 +180,10 @@ pub struct Window {
 
 impl Default for Window {
     fn default() -> Self {
-        Self { per_thing: 10, per_connection: 10 }
+        Self {
+            per_thing: 10,
+            per_connection: 10,
+        }
     }
 }
 
@@ -177,13 +191,19 @@ impl Window {
     /// No limit but the size of the queue.
     #[must_use]
     pub const fn unlimited() -> Self {
-        Self { per_thing: u32::MAX, per_connection: u32::MAX }
+        Self {
+            per_thing: u32::MAX,
+            per_connection: u32::MAX,
+        }
     }
 
     /// At most `per_thing` for each thing and `per_connection` in total; zero counts as one.
     #[must_use]
     pub const fn new(per_thing: u32, per_connection: u32) -> Self {
-        Self { per_thing, per_connection }
+        Self {
+            per_thing,
+            per_connection,
+        }
     }
 }
 
@@ -221,7 +241,10 @@ pub struct Rates {
 
 impl Default for Rates {
     fn default() -> Self {
-        Self { requests_per_thing: Some(Rate::new(20, 10)), publishes: Some(Rate::new(100, 50)) }
+        Self {
+            requests_per_thing: Some(Rate::new(20, 10)),
+            publishes: Some(Rate::new(100, 50)),
+        }
     }
 }
 
@@ -229,7 +252,10 @@ impl Rates {
     /// As fast as the driver takes them.
     #[must_use]
     pub const fn unlimited() -> Self {
-        Self { requests_per_thing: None, publishes: None }
+        Self {
+            requests_per_thing: None,
+            publishes: None,
+        }
     }
 }
 
@@ -256,13 +282,21 @@ impl Budget {
     /// AWS IoT Core's quotas: 8 filters a SUBSCRIBE, 50 a connection.
     #[must_use]
     pub const fn aws() -> Self {
-        Self { per_subscribe: 8, per_connection: 50, wildcards: true }
+        Self {
+            per_subscribe: 8,
+            per_connection: 50,
+            wildcards: true,
+        }
     }
 
     /// As many as the shadows want, 64 in a SUBSCRIBE.
     #[must_use]
     pub const fn unlimited() -> Self {
-        Self { per_subscribe: 64, per_connection: u32::MAX, wildcards: false }
+        Self {
+            per_subscribe: 64,
+            per_connection: u32::MAX,
+            wildcards: false,
+        }
     }
 }
 
@@ -278,7 +312,10 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { base: Duration::from_millis(500), max: Duration::from_secs(30) }
+        Self {
+            base: Duration::from_millis(500),
+            max: Duration::from_secs(30),
+        }
     }
 }
 
@@ -292,8 +329,13 @@ impl Backoff {
     /// The delay before try `attempt` (the first is 0): between half of the full delay and the
     /// full delay, by `random`.
     pub(crate) fn delay(&self, attempt: u32, random: u64) -> Duration {
-        let doubled = 1_u32.checked_shl(attempt).and_then(|factor| self.base.checked_mul(factor));
-        let full = doubled.unwrap_or(self.max).min(self.max).max(Duration::from_millis(1));
+        let doubled = 1_u32
+            .checked_shl(attempt)
+            .and_then(|factor| self.base.checked_mul(factor));
+        let full = doubled
+            .unwrap_or(self.max)
+            .min(self.max)
+            .max(Duration::from_millis(1));
         let half = full / 2;
         let nanos = u64::try_from(half.as_nanos()).unwrap_or(u64::MAX);
         half + Duration::from_nanos(random.checked_rem(nanos.saturating_add(1)).unwrap_or(0))
@@ -350,11 +392,26 @@ mod tests {
     #[test]
     fn backoff_doubles_within_bounds() {
         let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(32));
-        for (attempt, full) in [(0, 1), (1, 2), (4, 16), (5, 32), (6, 32), (31, 32), (32, 32), (u32::MAX, 32)] {
+        for (attempt, full) in [
+            (0, 1),
+            (1, 2),
+            (4, 16),
+            (5, 32),
+            (6, 32),
+            (31, 32),
+            (32, 32),
+            (u32::MAX, 32),
+        ] {
             for random in [0, 1, u64::MAX / 2, u64::MAX] {
                 let delay = backoff.delay(attempt, random);
-                assert!(delay >= Duration::from_millis(full * 500), "{attempt} {random} {delay:?}");
-                assert!(delay <= Duration::from_secs(full), "{attempt} {random} {delay:?}");
+                assert!(
+                    delay >= Duration::from_millis(full * 500),
+                    "{attempt} {random} {delay:?}"
+                );
+                assert!(
+                    delay <= Duration::from_secs(full),
+                    "{attempt} {random} {delay:?}"
+                );
             }
         }
     }

@@ -120,7 +120,10 @@ impl Delta {
             metadata: Metadata::from_wire(delta.metadata),
             version: delta.version,
             timestamp: delta.timestamp,
-            token: delta.client_token.as_deref().and_then(|token| ClientToken::new(token).ok()),
+            token: delta
+                .client_token
+                .as_deref()
+                .and_then(|token| ClientToken::new(token).ok()),
         }
     }
 
@@ -156,7 +159,10 @@ impl Documents {
             previous: documents.previous.as_ref().map(Snapshot::from_wire),
             current: Snapshot::from_wire(&documents.current),
             timestamp: documents.timestamp,
-            token: documents.client_token.as_deref().and_then(|token| ClientToken::new(token).ok()),
+            token: documents
+                .client_token
+                .as_deref()
+                .and_then(|token| ClientToken::new(token).ok()),
         }
     }
 }
@@ -274,7 +280,11 @@ pub struct Rejection {
 
 impl Rejection {
     pub(crate) fn from_wire(rejected: &wire::Rejected<'_>) -> Self {
-        Self { code: rejected.code, message: (&*rejected.message).into(), timestamp: rejected.timestamp }
+        Self {
+            code: rejected.code,
+            message: (&*rejected.message).into(),
+            timestamp: rejected.timestamp,
+        }
     }
 }
 
@@ -294,11 +304,18 @@ mod tests {
 
     #[test]
     fn a_key_called_timestamp_has_a_timestamp() {
-        let metadata: Metadata = r#"{"timestamp":{"timestamp":5},"a":{"timestamp":{"timestamp":6}}}"#
-            .parse()
-            .unwrap();
-        assert_eq!(metadata.timestamp("/timestamp"), Some(Timestamp::from_seconds(5)));
-        assert_eq!(metadata.timestamp("/a/timestamp"), Some(Timestamp::from_seconds(6)));
+        let metadata: Metadata =
+            r#"{"timestamp":{"timestamp":5},"a":{"timestamp":{"timestamp":6}}}"#
+                .parse()
+                .unwrap();
+        assert_eq!(
+            metadata.timestamp("/timestamp"),
+            Some(Timestamp::from_seconds(5))
+        );
+        assert_eq!(
+            metadata.timestamp("/a/timestamp"),
+            Some(Timestamp::from_seconds(6))
+        );
         assert_eq!(metadata.timestamp("/a"), None);
         assert_eq!(metadata.timestamp(""), None);
     }

@@ -57,7 +57,10 @@ impl fmt::Display for BudgetExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let used: u32 = self.used_by.iter().map(|(_, filters)| filters).sum();
         let Self { needed, max, .. } = self;
-        write!(f, "{needed} more subscriptions do not fit: {used} of {max} are used")?;
+        write!(
+            f,
+            "{needed} more subscriptions do not fit: {used} of {max} are used"
+        )?;
         for (at, (shadow, filters)) in self.used_by.iter().take(8).enumerate() {
             write!(f, "{} {shadow} {filters}", if at == 0 { ":" } else { "," })?;
         }
@@ -153,7 +156,9 @@ impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownShadow => UnknownShadow.fmt(f),
-            Self::QueueFull { max } => write!(f, "the queue is full: {max} requests are not yet over"),
+            Self::QueueFull { max } => {
+                write!(f, "the queue is full: {max} requests are not yet over")
+            }
             Self::TooLarge { length, max } => {
                 write!(f, "the state has {length} bytes, at most {max} are allowed")
             }

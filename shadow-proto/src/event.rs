@@ -41,7 +41,10 @@ pub struct SubscribeId(pub(crate) u64);
 ///
 /// Exhaustive on purpose: a driver must act on every variant.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(clippy::exhaustive_enums, reason = "a new variant must break every driver")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a new variant must break every driver"
+)]
 pub enum Output {
     /// Send a SUBSCRIBE; give its SUBACK to [`Client::handle_suback`](crate::Client::handle_suback),
     /// or call [`Client::handle_subscribe_failed`](crate::Client::handle_subscribe_failed).
@@ -362,10 +365,18 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rejected(rejection) => write!(f, "rejected: {rejection}"),
-            Self::PublishRefused { code, .. } => write!(f, "the broker refused the publish: {code}"),
+            Self::PublishRefused { code, .. } => {
+                write!(f, "the broker refused the publish: {code}")
+            }
             Self::TimedOut { stage, hint: None } => write!(f, "timed out ({stage})"),
-            Self::TimedOut { stage, hint: Some(hint) } => {
-                write!(f, "timed out ({stage}); a rejection without token came meanwhile: {hint}")
+            Self::TimedOut {
+                stage,
+                hint: Some(hint),
+            } => {
+                write!(
+                    f,
+                    "timed out ({stage}); a rejection without token came meanwhile: {hint}"
+                )
             }
             Self::Disconnected { stage } => write!(f, "the session was lost ({stage})"),
             Self::SubscribeRefused { filter, code, .. } => {

@@ -27,7 +27,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-#[expect(clippy::exhaustive_enums, reason = "there are three states and no fourth")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "there are three states and no fourth"
+)]
 pub enum Field<T> {
     /// The member is not there.
     #[default]
@@ -123,7 +126,9 @@ mod tests {
 
     #[test]
     fn an_absent_field_is_never_written_as_a_removal() {
-        let error = serde_json::to_string(&Field::<u8>::Absent).unwrap_err().to_string();
+        let error = serde_json::to_string(&Field::<u8>::Absent)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("skip_serializing_if"), "{error}");
     }
 

@@ -122,19 +122,24 @@ fn at<'a>(raw: &'a RawValue, pointer: &str) -> Option<&'a RawValue> {
     if pointer.is_empty() {
         return Some(raw);
     }
-    pointer.strip_prefix('/')?.split('/').try_fold(raw, |raw, step| {
-        // RFC 6901 section 4: `~1` stands for `/`, then `~0` for `~`.
-        let step: Cow<'_, str> = match step.contains('~') {
-            false => step.into(),
-            true => step.replace("~1", "/").replace("~0", "~").into(),
-        };
-        let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-        match raw.get().as_bytes().first() {
-            Some(b'{') => deserializer.deserialize_map(Member(&step)).ok()?,
-            Some(b'[') => deserializer.deserialize_seq(Element(step.parse().ok()?)).ok()?,
-            _ => None,
-        }
-    })
+    pointer
+        .strip_prefix('/')?
+        .split('/')
+        .try_fold(raw, |raw, step| {
+            // RFC 6901 section 4: `~1` stands for `/`, then `~0` for `~`.
+            let step: Cow<'_, str> = match step.contains('~') {
+                false => step.into(),
+                true => step.replace("~1", "/").replace("~0", "~").into(),
+            };
+            let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+            match raw.get().as_bytes().first() {
+                Some(b'{') => deserializer.deserialize_map(Member(&step)).ok()?,
+                Some(b'[') => deserializer
+                    .deserialize_seq(Element(step.parse().ok()?))
+                    .ok()?,
+                _ => None,
+            }
+        })
 }
 
 /// Finds the member of an object with a given key; of several, the last.
@@ -217,7 +222,8 @@ mod tests {
 
     #[test]
     fn pointers() {
-        let json = Json::from_text(r#" {"a/b": {"~": [1, {"c": null}]}, "d": 1, "d": 2} "#).unwrap();
+        let json =
+            Json::from_text(r#" {"a/b": {"~": [1, {"c": null}]}, "d": 1, "d": 2} "#).unwrap();
         assert_eq!(json.at("/a~1b/~0/1/c"), Some("null"));
         assert_eq!(json.at("/a~1b/~0/0"), Some("1"));
         assert_eq!(json.at("/d"), Some("2"));

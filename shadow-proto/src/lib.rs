@@ -12,6 +12,7 @@ mod field;
 mod json;
 mod name;
 mod request;
+mod stats;
 mod time;
 mod topic;
 pub mod wire;
@@ -36,6 +37,7 @@ pub use name::{
     NameKind, ShadowId, TokenPrefix, TopicPrefix, check_shadow_name, check_thing_name,
 };
 pub use request::{Interest, RequestOptions, Retry, Section, Update, WhenOffline};
+pub use stats::Stats;
 pub use time::{Instant, Timestamp};
 pub use topic::{Operation, Topic, TopicKind};
 pub use wire::{ErrorCode, Version};

@@ -52,7 +52,10 @@ pub enum Retry {
 
 /// What an update does to one section.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::exhaustive_enums, reason = "there are three things an update can do to a section")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "there are three things an update can do to a section"
+)]
 pub enum Section<'a> {
     /// Nothing.
     #[default]
@@ -94,26 +97,42 @@ impl<'a> Update<'a> {
     /// Merges `state` into desired.
     #[must_use]
     pub fn desired(state: &'a Json) -> Self {
-        Self { desired: Section::Set(state.as_raw()), ..Self::default() }
+        Self {
+            desired: Section::Set(state.as_raw()),
+            ..Self::default()
+        }
     }
 
     /// Merges `state` into reported.
     #[must_use]
     pub fn reported(state: &'a Json) -> Self {
-        Self { reported: Section::Set(state.as_raw()), ..Self::default() }
+        Self {
+            reported: Section::Set(state.as_raw()),
+            ..Self::default()
+        }
     }
 
     /// Merges one state into each section.
     #[must_use]
     pub fn both(desired: &'a Json, reported: &'a Json) -> Self {
-        let (desired, reported) = (Section::Set(desired.as_raw()), Section::Set(reported.as_raw()));
-        Self { desired, reported, ..Self::default() }
+        let (desired, reported) = (
+            Section::Set(desired.as_raw()),
+            Section::Set(reported.as_raw()),
+        );
+        Self {
+            desired,
+            reported,
+            ..Self::default()
+        }
     }
 
     /// Clears both sections (`"state": null`). The shadow remains, with an empty document.
     #[must_use]
     pub fn clear() -> Self {
-        Self { clear: true, ..Self::default() }
+        Self {
+            clear: true,
+            ..Self::default()
+        }
     }
 
     /// The same update, treated as `options` say.
@@ -125,7 +144,10 @@ impl<'a> Update<'a> {
     /// The same update, refused unless the document has this version.
     #[must_use]
     pub fn if_version(self, version: Version) -> Self {
-        Self { version: Some(version), ..self }
+        Self {
+            version: Some(version),
+            ..self
+        }
     }
 }
 

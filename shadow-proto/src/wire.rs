@@ -288,7 +288,11 @@ impl core::error::Error for DecodeError {}
 pub fn decode(kind: TopicKind, payload: &[u8]) -> Result<Message<'_>, DecodeError> {
     if kind.is_request() && payload.is_empty() {
         let state = Field::Absent;
-        return Ok(Message::Request(Request { state, version: None, client_token: None }));
+        return Ok(Message::Request(Request {
+            state,
+            version: None,
+            client_token: None,
+        }));
     }
     // One check of the whole is several times cheaper than one for each string.
     let text = core::str::from_utf8(payload).map_err(|_| DecodeError::NotUtf8)?;
@@ -331,7 +335,11 @@ struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     fn request(self) -> Result<Message<'a>, DecodeError> {
         let state = sections_field(self.state)?;
-        Ok(Message::Request(Request { state, version: self.version, client_token: self.client_token }))
+        Ok(Message::Request(Request {
+            state,
+            version: self.version,
+            client_token: self.client_token,
+        }))
     }
 
     fn get_accepted(self) -> Result<Message<'a>, DecodeError> {
@@ -403,7 +411,11 @@ fn snapshot(raw: &RawValue) -> Result<Snapshot<'_>, DecodeError> {
         Some(_) | None => Sections::default(),
     };
     let version = envelope.version.ok_or(DecodeError::Missing("version"))?;
-    Ok(Snapshot { state, metadata: envelope.metadata, version })
+    Ok(Snapshot {
+        state,
+        metadata: envelope.metadata,
+        version,
+    })
 }
 
 fn sections_field(raw: Option<&RawValue>) -> Result<Field<Sections<'_>>, DecodeError> {
@@ -493,7 +505,11 @@ impl<'de> Deserialize<'de> for Sections<'de> {
                         }
                     };
                     let raw: &'de RawValue = map.next_value()?;
-                    *section = if is_null(raw) { Field::Null } else { Field::Value(raw) };
+                    *section = if is_null(raw) {
+                        Field::Null
+                    } else {
+                        Field::Value(raw)
+                    };
                 }
                 Ok(sections)
             }
@@ -513,37 +529,71 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        assert_eq!(fails(TopicKind::UpdateDelta, r#"{"version":1}"#), DecodeError::Missing("state"));
-        assert_eq!(fails(TopicKind::UpdateDelta, r#"{"state":{}}"#), DecodeError::Missing("version"));
-        assert_eq!(fails(TopicKind::GetRejected, "{}"), DecodeError::Missing("code"));
-        assert_eq!(fails(TopicKind::UpdateDocuments, "{}"), DecodeError::Missing("current"));
+        assert_eq!(
+            fails(TopicKind::UpdateDelta, r#"{"version":1}"#),
+            DecodeError::Missing("state")
+        );
+        assert_eq!(
+            fails(TopicKind::UpdateDelta, r#"{"state":{}}"#),
+            DecodeError::Missing("version")
+        );
+        assert_eq!(
+            fails(TopicKind::GetRejected, "{}"),
+            DecodeError::Missing("code")
+        );
+        assert_eq!(
+            fails(TopicKind::UpdateDocuments, "{}"),
+            DecodeError::Missing("current")
+        );
         let state = r#"{"state":1,"version":1}"#;
-        assert_eq!(fails(TopicKind::GetAccepted, state), DecodeError::NotAnObject("state"));
-        assert_eq!(decode(TopicKind::Get, b"\xff").unwrap_err(), DecodeError::NotUtf8);
-        assert!(matches!(fails(TopicKind::GetAccepted, "[]"), DecodeError::Json(_)));
-        assert!(matches!(fails(TopicKind::DeleteAccepted, "{} {}"), DecodeError::Json(_)));
+        assert_eq!(
+            fails(TopicKind::GetAccepted, state),
+            DecodeError::NotAnObject("state")
+        );
+        assert_eq!(
+            decode(TopicKind::Get, b"\xff").unwrap_err(),
+            DecodeError::NotUtf8
+        );
+        assert!(matches!(
+            fails(TopicKind::GetAccepted, "[]"),
+            DecodeError::Json(_)
+        ));
+        assert!(matches!(
+            fails(TopicKind::DeleteAccepted, "{} {}"),
+            DecodeError::Json(_)
+        ));
     }
 
     #[test]
     fn versions_are_integers() {
         for version in ["1.0", "-1", "\"1\"", "1e0", "18446744073709551616"] {
             let payload = alloc::format!(r#"{{"state":{{}},"version":{version}}}"#);
-            assert!(matches!(fails(TopicKind::UpdateDelta, &payload), DecodeError::Json(_)), "{version}");
+            assert!(
+                matches!(
+                    fails(TopicKind::UpdateDelta, &payload),
+                    DecodeError::Json(_)
+                ),
+                "{version}"
+            );
         }
     }
 
     #[test]
     fn absent_null_and_value_are_told_apart() {
         let payload = br#"{"state":{"desired":null,"reported":{"a":1}},"version":1}"#;
-        let Message::UpdateAccepted(answer) = decode(TopicKind::UpdateAccepted, payload).unwrap() else {
+        let Message::UpdateAccepted(answer) = decode(TopicKind::UpdateAccepted, payload).unwrap()
+        else {
             panic!()
         };
-        let Field::Value(state) = answer.state else { panic!() };
+        let Field::Value(state) = answer.state else {
+            panic!()
+        };
         assert!(state.desired.is_null());
         assert_eq!(state.reported.value().unwrap().get(), r#"{"a":1}"#);
         assert!(state.delta.is_absent());
         let payload = br#"{"state":null,"version":1}"#;
-        let Message::UpdateAccepted(answer) = decode(TopicKind::UpdateAccepted, payload).unwrap() else {
+        let Message::UpdateAccepted(answer) = decode(TopicKind::UpdateAccepted, payload).unwrap()
+        else {
             panic!()
         };
         assert!(answer.state.is_null());
@@ -552,7 +602,9 @@ mod tests {
     #[test]
     fn escaped_members_and_tokens_are_read() {
         let payload = br#"{"\u0063ode":404,"message":"a\nb","clientToken":"\u00e9"}"#;
-        let Message::Rejected(rejected) = decode(TopicKind::GetRejected, payload).unwrap() else { panic!() };
+        let Message::Rejected(rejected) = decode(TopicKind::GetRejected, payload).unwrap() else {
+            panic!()
+        };
         assert_eq!(rejected.code, ErrorCode::NOT_FOUND);
         assert_eq!(rejected.message, "a\nb");
         assert_eq!(rejected.client_token.as_deref(), Some("é"));
