@@ -2,6 +2,7 @@
 
 extern crate alloc;
 
+mod codec;
 mod error;
 mod event;
 mod filter;
@@ -25,4 +26,4 @@ pub use session::{Disconnect, Input, Session};
 pub use shadow_proto::Instant;
 /// The shadow protocol's own two levels; converts into [`Qos`].
 pub use shadow_proto::Qos as ShadowQos;
-pub use subscriptions::{Owner, Restore};
+pub use subscriptions::{Ask, Hold, Owner, Release, Restore, Subscriptions};

@@ -138,6 +138,14 @@ impl Options {
                 field: "maximum packet size",
             });
         }
+        for (field, length) in [
+            ("ping timeout", self.ping_timeout),
+            ("CONNACK timeout", self.connack_timeout),
+        ] {
+            if length.is_zero() {
+                return Err(OptionsError::Zero { field });
+            }
+        }
         for (name, value) in &self.user_properties {
             for text in [name, value] {
                 fits("user property", text.len())?;

@@ -1,11 +1,33 @@
 //! The session: what a driver feeds and drains.
 
+mod connect;
+mod events;
+mod incoming;
+mod keep_alive;
+mod outgoing;
+mod packet_ids;
+mod requests;
+
+use core::fmt;
+
 use bytes::BytesMut;
 use shadow_proto::Instant;
 
+use self::{
+    connect::Asked,
+    events::{Delivery, Events},
+    incoming::{Arrival, Incoming},
+    keep_alive::{Due, KeepAlive},
+    outgoing::{Line, Outgoing, check_server},
+    packet_ids::PacketIds,
+    requests::{Requests, Wire},
+};
 use crate::{
-    Event, Options, OptionsError, Publish, PublishError, PublishToken, Qos, RequestError,
-    SubscribeToken, TopicFilter, UnsubscribeToken,
+    DisconnectCode, DisconnectReason, Event, Message, Options, OptionsError, ProtocolError,
+    Publish, PublishError, PublishToken, Qos, RequestError, ServerLimits, SubscribeToken,
+    TopicFilter, UnsubscribeToken, Version,
+    codec::{self, Packet},
+    message::PublishCheck,
     subscriptions::{Owner, Restore},
 };
 
@@ -14,9 +36,40 @@ use crate::{
 /// It outlives connections: [`handle_opened`](Self::handle_opened) begins one, the final event
 /// ends it, and QoS 1 and 2 publishes and subscriptions live on for the next one. No call blocks,
 /// panics on peer bytes, or reads a clock; a `now` earlier than the last one seen counts as that.
-#[derive(Debug)]
 pub struct Session {
+    /// For the next connect; limits and timeouts for now.
     options: Options,
+    /// What this connection asked for.
+    asked: Asked,
+    phase: Phase,
+    /// Counts connections, so that a message of an earlier one is not acknowledged on this.
+    connection: u64,
+    now: Instant,
+    /// What the server of this connection allows.
+    server: ServerLimits,
+    /// Whether the server keeps the session when the connection ends.
+    survives: bool,
+    assigned_client_id: Option<String>,
+    keep_alive: KeepAlive,
+    ids: PacketIds,
+    /// Encoded packets other than PUBLISH. They overtake waiting publishes.
+    control: BytesMut,
+    outgoing: Outgoing,
+    incoming: Incoming,
+    requests: Requests,
+    events: Events,
+    /// Bytes of the input that were there after the last call.
+    unfinished: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// No connection; output of the last one may be left.
+    Closed,
+    /// CONNECT is queued or sent.
+    Connecting { deadline: Instant },
+    /// The server accepted.
+    Connected,
 }
 
 impl Session {
@@ -27,7 +80,24 @@ impl Session {
     /// The first option that cannot be said in a CONNECT.
     pub fn new(options: Options) -> Result<Self, OptionsError> {
         options.check()?;
-        Ok(Self { options })
+        Ok(Self {
+            asked: Asked::new(&options),
+            options,
+            phase: Phase::Closed,
+            connection: 0,
+            now: Instant::ORIGIN,
+            server: ServerLimits::default(),
+            survives: false,
+            assigned_client_id: None,
+            keep_alive: KeepAlive::default(),
+            ids: PacketIds::new(),
+            control: BytesMut::new(),
+            outgoing: Outgoing::default(),
+            incoming: Incoming::default(),
+            requests: Requests::default(),
+            events: Events::default(),
+            unfinished: 0,
+        })
     }
 
     /// Takes these options for the next connect: fresh credentials, another version, no clean
@@ -54,7 +124,8 @@ impl Session {
     /// [`handle_closed`](Self::handle_closed). Bytes read from an earlier transport must not be
     /// fed any more.
     pub fn handle_opened(&mut self, now: Instant) {
-        let _ = now;
+        self.handle_closed(now);
+        self.open(self.now);
     }
 
     /// Takes complete packets off the front of `input`; what is left is the beginning of a packet
@@ -66,18 +137,68 @@ impl Session {
     /// [`Input::Blocked`] means that events or output have to be taken first and that packets may
     /// wait in `input`: drain, flush, then call again before reading more.
     pub fn handle_bytes(&mut self, input: &mut BytesMut, now: Instant) -> Input {
-        let _ = (input, now);
+        self.advance(now);
+        if input.len() > self.unfinished {
+            self.keep_alive.handle_received(self.now);
+        }
+        while self.phase != Phase::Closed {
+            if !input.is_empty() && self.is_blocked() {
+                self.unfinished = input.len();
+                return Input::Blocked;
+            }
+            let packet = codec::decode(input, self.asked.version, self.asked.max_packet_size);
+            let handled = match packet {
+                Ok(Some(packet)) => self.handle_packet(packet),
+                Ok(None) => {
+                    self.unfinished = input.len();
+                    return Input::Taken;
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = handled {
+                self.fail(error);
+            }
+        }
+        // After the final event nothing the server says matters.
+        input.clear();
+        self.unfinished = 0;
         Input::Taken
     }
 
     /// The transport is gone (end of stream, or an error). Without effect after a final event.
     pub fn handle_closed(&mut self, now: Instant) {
-        let _ = now;
+        self.advance(now);
+        self.control.clear();
+        if self.phase != Phase::Closed {
+            self.finish(Event::Disconnected {
+                reason: DisconnectReason::TransportClosed,
+            });
+        }
     }
 
     /// Time has passed: keep-alive, timeouts.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let _ = now;
+        self.advance(now);
+        self.outgoing.handle_timeout(self.now, &mut self.events);
+        match self.phase {
+            Phase::Closed => {}
+            Phase::Connecting { deadline } => {
+                if self.now >= deadline {
+                    self.finish(Event::Disconnected {
+                        reason: DisconnectReason::ConnackTimeout,
+                    });
+                }
+            }
+            Phase::Connected => match self.keep_alive.handle_timeout(self.now) {
+                Due::Nothing => {}
+                Due::Ping => {
+                    let _ = codec::ping_request(&mut self.control);
+                }
+                Due::Dead => self.finish(Event::Disconnected {
+                    reason: DisconnectReason::PingTimeout,
+                }),
+            },
+        }
     }
 
     /// Queues a message.
@@ -94,15 +215,29 @@ impl Session {
         publish: Publish,
         now: Instant,
     ) -> Result<PublishToken, PublishError> {
-        let _ = (publish, now);
-        Err(PublishError::NotConnected)
+        self.advance(now);
+        publish.check().map_err(|error| match error {
+            PublishCheck::Topic(error) => PublishError::Topic(error),
+            PublishCheck::Property(error) => PublishError::Property(error),
+        })?;
+        let version = if self.phase == Phase::Closed {
+            self.options.version
+        } else {
+            self.asked.version
+        };
+        if !self.is_connected() && publish.qos == Qos::AtMostOnce {
+            return Err(PublishError::NotConnected);
+        }
+        // Without a connection these are the widest limits; the server's own are checked again
+        // when the message is sent.
+        check_server(&publish, version, &self.server)?;
+        self.outgoing.push(publish, &self.options.limits, self.now)
     }
 
     /// Takes back a publish of which no byte was written yet; it will have no event. `false` if
     /// it was written, has ended, or is unknown.
     pub fn cancel(&mut self, publish: PublishToken) -> bool {
-        let _ = publish;
-        false
+        self.outgoing.cancel(publish)
     }
 
     /// Subscribes `owner` to filters, each with the highest quality of service it wants.
@@ -122,8 +257,16 @@ impl Session {
         restore: Restore,
         now: Instant,
     ) -> Result<SubscribeToken, RequestError> {
-        let _ = (owner, filters, restore, now);
-        Err(RequestError::NotConnected)
+        self.advance(now);
+        if !self.is_connected() && restore == Restore::ByOwner {
+            return Err(RequestError::NotConnected);
+        }
+        let limits = &self.options.limits;
+        let token = self
+            .requests
+            .subscribe(owner, filters, restore, limits, &mut self.events)?;
+        self.send_requests();
+        Ok(token)
     }
 
     /// Ends `owner`'s hold on filters; the last owner's end is told to the server.
@@ -141,14 +284,30 @@ impl Session {
         filters: &[TopicFilter],
         now: Instant,
     ) -> Result<UnsubscribeToken, RequestError> {
-        let _ = (owner, filters, now);
-        Err(RequestError::NotConnected)
+        self.advance(now);
+        let limits = &self.options.limits;
+        let token = self
+            .requests
+            .unsubscribe(owner, filters, limits, &mut self.events)?;
+        self.send_requests();
+        Ok(token)
     }
 
     /// Ends the connection: what can be sent is sent, then a DISCONNECT, and
     /// [`Event::Disconnected`] follows at once. Without effect when not connected.
     pub fn disconnect(&mut self, how: Disconnect, now: Instant) {
-        let _ = (how, now);
+        self.advance(now);
+        match self.phase {
+            Phase::Closed => return,
+            Phase::Connecting { .. } => self.control.clear(),
+            Phase::Connected => {
+                self.write_publishes_to_control();
+                self.say_goodbye(how);
+            }
+        }
+        self.finish(Event::Disconnected {
+            reason: DisconnectReason::Requested,
+        });
     }
 
     /// The next event.
@@ -157,7 +316,10 @@ impl Session {
     /// queued now, when the caller has dealt with it, and not when it arrived.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        None
+        if let Some(delivery) = self.events.take_handed_out() {
+            self.acknowledge(delivery);
+        }
+        self.events.pop()
     }
 
     /// Appends all bytes that can be sent to `output` and counts them as sent.
@@ -165,39 +327,270 @@ impl Session {
     /// Call it when the previous output was written, so that a slow transport holds the queue in
     /// the session, where limits apply.
     pub fn write_output(&mut self, output: &mut BytesMut, now: Instant) {
-        let _ = (output, now);
+        self.advance(now);
+        let before = output.len();
+        output.extend_from_slice(&self.control);
+        self.control.clear();
+        if self.phase == Phase::Connected {
+            let line = line(&self.options, &self.asked, &self.server, self.now);
+            self.outgoing
+                .write(line, &mut self.ids, &mut self.events, output);
+        }
+        if output.len() > before {
+            self.keep_alive.handle_sent(self.now);
+        }
+        self.check_invariants();
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        let connection = match self.phase {
+            Phase::Closed => None,
+            Phase::Connecting { deadline } => Some(deadline),
+            Phase::Connected => self.keep_alive.deadline(),
+        };
+        let expiry = self.outgoing.deadline();
+        connection.into_iter().chain(expiry).min()
     }
 
-    /// Whether [`write_output`](Self::write_output) has something to append.
+    /// Whether [`write_output`](Self::write_output) has something to do.
     #[must_use]
     pub fn has_output(&self) -> bool {
-        false
+        let line = line(&self.options, &self.asked, &self.server, self.now);
+        !self.control.is_empty() || (self.is_connected() && self.outgoing.has_output(line))
     }
 
     /// Whether the server has accepted the connection and it has not ended.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        false
+        self.phase == Phase::Connected
+    }
+
+    /// Publishes that have not ended: waiting, or sent and not answered.
+    #[must_use]
+    pub fn pending_publishes(&self) -> usize {
+        self.outgoing.len()
     }
 
     /// The client id in use: the one asked for, or the one the server assigned.
     #[must_use]
     pub fn client_id(&self) -> &str {
-        &self.options.client_id
+        match &self.assigned_client_id {
+            Some(assigned) if self.options.client_id.is_empty() => assigned,
+            Some(_) | None => &self.options.client_id,
+        }
     }
 
     /// The owners that a message to this topic goes to, each once, in ascending order.
-    pub fn subscribers(&self, topic: &str) -> impl Iterator<Item = Owner> + use<'_> {
-        let _ = topic;
-        core::iter::empty()
+    pub fn subscribers(&self, topic: &str) -> impl Iterator<Item = Owner> + use<> {
+        self.requests.table().owners(topic).into_iter()
+    }
+
+    /// Time never goes back.
+    fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    fn handle_packet(&mut self, packet: Packet) -> Result<(), ProtocolError> {
+        let early = match packet {
+            // A DISCONNECT in place of a CONNACK is out of place too, but it says why.
+            Packet::ConnAck(_) | Packet::Disconnect(_) => false,
+            Packet::Publish { .. }
+            | Packet::PubAck(_)
+            | Packet::PubRec(_)
+            | Packet::PubRel(_)
+            | Packet::PubComp(_)
+            | Packet::SubAck { .. }
+            | Packet::UnsubAck { .. }
+            | Packet::PingResp => !self.is_connected(),
+        };
+        if early {
+            let packet = packet.name();
+            return Err(ProtocolError::UnexpectedPacket { packet });
+        }
+        match packet {
+            Packet::ConnAck(connack) => self.handle_connack(*connack)?,
+            Packet::Publish { id, message } => self.handle_publish(id, message)?,
+            Packet::PubAck(ack) => {
+                self.outgoing
+                    .handle_puback(ack, &mut self.ids, &mut self.events)?;
+            }
+            Packet::PubRec(ack) => {
+                let id = ack.id;
+                let answer = self
+                    .outgoing
+                    .handle_pubrec(ack, &mut self.ids, &mut self.events)?;
+                if let Some(found) = answer {
+                    let _ = codec::pubrel(self.asked.version, id, found, &mut self.control);
+                }
+            }
+            Packet::PubRel(ack) => {
+                let found = self.incoming.handle_pubrel(ack.id);
+                let _ = codec::pubcomp(self.asked.version, ack.id, found, &mut self.control);
+            }
+            Packet::PubComp(ack) => {
+                self.outgoing
+                    .handle_pubcomp(ack, &mut self.ids, &mut self.events);
+            }
+            Packet::SubAck { id, codes } => {
+                self.with_wire(|requests, wire| requests.handle_suback(id, &codes, wire))?;
+            }
+            Packet::UnsubAck { id, codes } => {
+                self.with_wire(|requests, wire| requests.handle_unsuback(id, &codes, wire))?;
+            }
+            Packet::PingResp => {}
+            Packet::Disconnect(disconnect) => self.finish(Event::Disconnected {
+                reason: DisconnectReason::ByServer {
+                    code: disconnect.code,
+                    reason_string: disconnect.reason_string,
+                    server_reference: disconnect.server_reference,
+                },
+            }),
+        }
+        self.check_invariants();
+        Ok(())
+    }
+
+    fn handle_publish(&mut self, id: u16, message: Message) -> Result<(), ProtocolError> {
+        let qos = message.qos;
+        let maximum = match self.asked.version {
+            Version::V3_1_1 => None,
+            Version::V5 => Some(self.asked.receive_maximum),
+        };
+        match self.incoming.handle_publish(id, qos, maximum)? {
+            Arrival::Deliver => {
+                let delivery = Delivery {
+                    id,
+                    qos,
+                    connection: self.connection,
+                };
+                let acknowledged = qos != Qos::AtMostOnce;
+                self.events
+                    .push_message(message, acknowledged.then_some(delivery));
+            }
+            Arrival::PubRec => {
+                let _ = codec::pubrec(self.asked.version, id, &mut self.control);
+            }
+            Arrival::Nothing => {}
+        }
+        Ok(())
+    }
+
+    /// The consumer has dealt with a message.
+    fn acknowledge(&mut self, delivery: Delivery) {
+        let Delivery {
+            id,
+            qos,
+            connection,
+        } = delivery;
+        let version = self.asked.version;
+        match qos {
+            Qos::AtMostOnce => {}
+            // The server sends a QoS 1 message again on the next connection, under an identifier
+            // of its own choosing; acknowledging this one there could hit another.
+            Qos::AtLeastOnce => {
+                if self.is_connected() && connection == self.connection {
+                    self.incoming.handle_puback_queued();
+                    let _ = codec::puback(version, id, &mut self.control);
+                }
+            }
+            Qos::ExactlyOnce => {
+                if self.incoming.handle_taken(id) && self.is_connected() {
+                    let _ = codec::pubrec(version, id, &mut self.control);
+                }
+            }
+        }
+    }
+
+    fn is_blocked(&self) -> bool {
+        let limits = &self.options.limits;
+        self.events.is_full(limits) || self.control.len() >= limits.control_bytes
+    }
+
+    fn send_requests(&mut self) {
+        if self.is_connected() {
+            self.with_wire(Requests::send);
+        }
+    }
+
+    fn with_wire<T>(&mut self, act: impl FnOnce(&mut Requests, &mut Wire<'_>) -> T) -> T {
+        let mut wire = Wire {
+            version: self.asked.version,
+            server: &self.server,
+            filters_per_packet: self.options.limits.filters_per_packet,
+            ids: &mut self.ids,
+            control: &mut self.control,
+            events: &mut self.events,
+        };
+        act(&mut self.requests, &mut wire)
+    }
+
+    /// What is still allowed out goes out before the DISCONNECT.
+    fn write_publishes_to_control(&mut self) {
+        let line = line(&self.options, &self.asked, &self.server, self.now);
+        self.outgoing
+            .write(line, &mut self.ids, &mut self.events, &mut self.control);
+    }
+
+    fn say_goodbye(&mut self, how: Disconnect) {
+        let version = self.asked.version;
+        let code = if how.publish_will && self.asked.has_will {
+            DisconnectCode::WITH_WILL_MESSAGE
+        } else {
+            DisconnectCode::NORMAL
+        };
+        if version == Version::V3_1_1 && code == DisconnectCode::WITH_WILL_MESSAGE {
+            return;
+        }
+        // An expiry may be shortened or prolonged, but not given to a session without one.
+        let expiry = how
+            .session_expiry
+            .filter(|_| !self.asked.session_expiry.is_zero());
+        if let (Some(expiry), Version::V5) = (expiry, version) {
+            self.survives = !expiry.is_zero();
+        }
+        let _ = codec::disconnect(version, code, expiry, &mut self.control);
+    }
+
+    fn check_invariants(&self) {
+        #[cfg(any(test, fuzzing, debug_assertions))]
+        self.outgoing.check_invariants();
     }
 }
+
+/// The CONNECT among the output holds user name and password, so buffers are not shown.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("options", &self.options)
+            .field("phase", &self.phase)
+            .field("connection", &self.connection)
+            .field("now", &self.now)
+            .field("publishes", &self.outgoing.len())
+            .field("holds", &self.requests.table().holds())
+            .field("events", &self.events.len())
+            .field("control_bytes", &self.control.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn line<'a>(options: &Options, asked: &Asked, server: &'a ServerLimits, now: Instant) -> Line<'a> {
+    let window = options
+        .limits
+        .in_flight
+        .min(server.receive_maximum)
+        .min(MAX_IN_FLIGHT);
+    Line {
+        version: asked.version,
+        server,
+        window: usize::from(window),
+        now,
+    }
+}
+
+/// Leaves packet identifiers for SUBSCRIBE and UNSUBSCRIBE.
+const MAX_IN_FLIGHT: u16 = 60_000;
 
 /// Whether [`Session::handle_bytes`] took every complete packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

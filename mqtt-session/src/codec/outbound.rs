@@ -1,0 +1,364 @@
+//! Packets to bytes.
+//!
+//! Lengths of texts were checked when options, messages and filters were taken (G14). mqttbytes
+//! leaves half a packet behind when it fails, and returns wrong lengths, so [`guarded`] takes the
+//! rest back and looks at the buffer alone (G13).
+
+use core::{mem, time::Duration};
+
+use bytes::BytesMut;
+use mqttbytes::{QoS, v4, v5};
+
+use super::inbound::length_bytes;
+use crate::{
+    DisconnectCode, MessageProperties, Options, Publish, Qos, TopicFilter, Version,
+    options::whole_seconds,
+};
+
+/// mqttbytes could not write it: it is larger than MQTT can say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct EncodeError;
+
+/// CONNECT, in a buffer of its own: mqttbytes patches the flags at an absolute index (G12).
+///
+/// A user name or password is never `Some("")`, since mqttbytes takes that for absent (G15).
+pub(crate) fn connect(options: &Options, client_id: &str) -> Result<BytesMut, EncodeError> {
+    let mut fresh = BytesMut::new();
+    let keep_alive = u16::try_from(whole_seconds(options.keep_alive)).map_err(|_| EncodeError)?;
+    let user_name = options.user_name.clone().unwrap_or_default();
+    let password = options.password.clone().unwrap_or_default();
+    let has_login = options.user_name.is_some() || options.password.is_some();
+    match options.version {
+        Version::V3_1_1 => {
+            let packet = v4::Connect {
+                protocol: mqttbytes::Protocol::V4,
+                keep_alive,
+                client_id: client_id.to_owned(),
+                clean_session: options.clean_start,
+                last_will: options.will.as_ref().map(|will| v4::LastWill {
+                    topic: will.topic.clone(),
+                    message: will.payload.clone(),
+                    qos: qos(will.qos),
+                    retain: will.retain,
+                }),
+                login: has_login.then(|| v4::Login::new(user_name, password)),
+            };
+            guarded(&mut fresh, |out| packet.write(out))?;
+        }
+        Version::V5 => {
+            let packet = v5::Connect {
+                protocol: mqttbytes::Protocol::V5,
+                keep_alive,
+                client_id: client_id.to_owned(),
+                clean_session: options.clean_start,
+                last_will: options.will.as_ref().map(|will| v5::LastWill {
+                    topic: will.topic.clone(),
+                    message: will.payload.clone(),
+                    qos: qos(will.qos),
+                    retain: will.retain,
+                    properties: will_properties(will),
+                }),
+                login: has_login.then(|| v5::Login::new(user_name, password)),
+                properties: Some(v5::ConnectProperties {
+                    session_expiry_interval: options.session_expiry.map(seconds),
+                    receive_maximum: Some(options.receive_maximum),
+                    max_packet_size: Some(options.max_packet_size),
+                    topic_alias_max: Some(0),
+                    request_response_info: None,
+                    request_problem_info: None,
+                    user_properties: options.user_properties.clone(),
+                    authentication_method: None,
+                    authentication_data: None,
+                }),
+            };
+            guarded(&mut fresh, |out| packet.write(out))?;
+        }
+    }
+    Ok(fresh)
+}
+
+/// PUBLISH; `id` is 0 for QoS 0 only. `expiry` is what is left of the message's own.
+///
+/// Topic and payload are lent to mqttbytes and come back: nothing is copied but into `output`.
+pub(crate) fn publish(
+    version: Version,
+    publish: &mut Publish,
+    id: u16,
+    dup: bool,
+    expiry: Option<Duration>,
+    output: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    debug_assert_eq!(id == 0, publish.qos == Qos::AtMostOnce);
+    output.reserve(publish_size(version, publish));
+    let topic = mem::take(&mut publish.topic);
+    let payload = mem::take(&mut publish.payload);
+    let (written, topic, payload) = match version {
+        Version::V3_1_1 => {
+            let packet = v4::Publish {
+                dup,
+                qos: qos(publish.qos),
+                retain: publish.retain,
+                topic,
+                pkid: id,
+                payload,
+            };
+            let written = guarded(output, |out| packet.write(out));
+            (written, packet.topic, packet.payload)
+        }
+        Version::V5 => {
+            let packet = v5::Publish {
+                dup,
+                qos: qos(publish.qos),
+                retain: publish.retain,
+                topic,
+                pkid: id,
+                properties: publish
+                    .properties
+                    .as_deref()
+                    .map(|all| publish_properties(all, expiry)),
+                payload,
+            };
+            let written = guarded(output, |out| packet.write(out));
+            (written, packet.topic, packet.payload)
+        }
+    };
+    publish.topic = topic;
+    publish.payload = payload;
+    written
+}
+
+/// Bytes of the PUBLISH this message becomes.
+pub(crate) fn publish_size(version: Version, publish: &Publish) -> usize {
+    let mut remaining = 2 + publish.topic.len() + publish.payload.len();
+    if publish.qos != Qos::AtMostOnce {
+        remaining += 2;
+    }
+    if version == Version::V5 {
+        let length = publish.properties.as_deref().map_or(0, properties_size);
+        remaining += length_bytes(length) + length;
+    }
+    1 + length_bytes(remaining) + remaining
+}
+
+pub(crate) fn puback(version: Version, id: u16, output: &mut BytesMut) -> Result<(), EncodeError> {
+    match version {
+        Version::V3_1_1 => guarded(output, |out| v4::PubAck::new(id).write(out)),
+        Version::V5 => guarded(output, |out| v5::PubAck::new(id).write(out)),
+    }
+}
+
+pub(crate) fn pubrec(version: Version, id: u16, output: &mut BytesMut) -> Result<(), EncodeError> {
+    match version {
+        Version::V3_1_1 => guarded(output, |out| v4::PubRec::new(id).write(out)),
+        Version::V5 => guarded(output, |out| v5::PubRec::new(id).write(out)),
+    }
+}
+
+/// PUBREL; `found` is whether the PUBREC it answers was expected.
+pub(crate) fn pubrel(
+    version: Version,
+    id: u16,
+    found: bool,
+    output: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    match version {
+        Version::V3_1_1 => guarded(output, |out| v4::PubRel::new(id).write(out)),
+        Version::V5 => {
+            let mut packet = v5::PubRel::new(id);
+            if !found {
+                packet.reason = v5::PubRelReason::PacketIdentifierNotFound;
+            }
+            guarded(output, |out| packet.write(out))
+        }
+    }
+}
+
+/// PUBCOMP; `found` is whether the PUBREL it answers was expected.
+pub(crate) fn pubcomp(
+    version: Version,
+    id: u16,
+    found: bool,
+    output: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    match version {
+        Version::V3_1_1 => guarded(output, |out| v4::PubComp::new(id).write(out)),
+        Version::V5 => {
+            let mut packet = v5::PubComp::new(id);
+            if !found {
+                packet.reason = v5::PubCompReason::PacketIdentifierNotFound;
+            }
+            guarded(output, |out| packet.write(out))
+        }
+    }
+}
+
+/// SUBSCRIBE; at least one filter, `id` not 0 (G17).
+pub(crate) fn subscribe(
+    version: Version,
+    id: u16,
+    filters: &[(&TopicFilter, Qos)],
+    output: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    debug_assert!(id != 0 && !filters.is_empty());
+    if id == 0 || filters.is_empty() {
+        return Err(EncodeError);
+    }
+    match version {
+        Version::V3_1_1 => {
+            let filters = filters.iter().map(|(filter, wanted)| {
+                v4::SubscribeFilter::new(filter.as_str().to_owned(), qos(*wanted))
+            });
+            let mut packet = v4::Subscribe::new_many(filters);
+            packet.pkid = id;
+            guarded(output, |out| packet.write(out))
+        }
+        Version::V5 => {
+            let filters = filters.iter().map(|(filter, wanted)| {
+                v5::SubscribeFilter::new(filter.as_str().to_owned(), qos(*wanted))
+            });
+            let mut packet = v5::Subscribe::new_many(filters);
+            packet.pkid = id;
+            guarded(output, |out| packet.write(out))
+        }
+    }
+}
+
+/// Bytes of a SUBSCRIBE with these lengths of filters; an UNSUBSCRIBE is never longer.
+pub(crate) fn subscribe_size(version: Version, filters: impl Iterator<Item = usize>) -> usize {
+    let filters: usize = filters.map(|length| 2 + length + 1).sum();
+    let remaining = 2 + usize::from(version == Version::V5) + filters;
+    1 + length_bytes(remaining) + remaining
+}
+
+/// UNSUBSCRIBE; at least one filter, `id` not 0 (G17).
+pub(crate) fn unsubscribe(
+    version: Version,
+    id: u16,
+    filters: &[TopicFilter],
+    output: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    debug_assert!(id != 0 && !filters.is_empty());
+    if id == 0 || filters.is_empty() {
+        return Err(EncodeError);
+    }
+    let filters = filters
+        .iter()
+        .map(|filter| filter.as_str().to_owned())
+        .collect();
+    match version {
+        Version::V3_1_1 => {
+            let packet = v4::Unsubscribe {
+                pkid: id,
+                topics: filters,
+            };
+            guarded(output, |out| packet.write(out))
+        }
+        Version::V5 => {
+            let packet = v5::Unsubscribe {
+                pkid: id,
+                filters,
+                properties: None,
+            };
+            guarded(output, |out| packet.write(out))
+        }
+    }
+}
+
+pub(crate) fn ping_request(output: &mut BytesMut) -> Result<(), EncodeError> {
+    guarded(output, |out| v4::PingReq.write(out))
+}
+
+/// DISCONNECT. Properties are left out when there is nothing in them: with empty ones mqttbytes
+/// would lose the reason (G16).
+pub(crate) fn disconnect(
+    version: Version,
+    code: DisconnectCode,
+    session_expiry: Option<Duration>,
+    output: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    match version {
+        Version::V3_1_1 => guarded(output, |out| v4::Disconnect.write(out)),
+        Version::V5 => {
+            let packet = v5::Disconnect {
+                reason_code: code.value().try_into().map_err(|_| EncodeError)?,
+                properties: session_expiry.map(|expiry| {
+                    let mut properties = v5::DisconnectProperties::new();
+                    properties.session_expiry_interval = Some(seconds(expiry));
+                    properties
+                }),
+            };
+            guarded(output, |out| packet.write(out))
+        }
+    }
+}
+
+/// Runs a write of mqttbytes and takes back what a failed one left behind (G13).
+fn guarded(
+    output: &mut BytesMut,
+    write: impl FnOnce(&mut BytesMut) -> Result<usize, mqttbytes::Error>,
+) -> Result<(), EncodeError> {
+    let before = output.len();
+    write(output).map(|_wrong| ()).map_err(|_| {
+        output.truncate(before);
+        EncodeError
+    })
+}
+
+fn publish_properties(all: &MessageProperties, expiry: Option<Duration>) -> v5::PublishProperties {
+    v5::PublishProperties {
+        payload_format_indicator: all.payload_is_utf8.map(u8::from),
+        message_expiry_interval: expiry.map(seconds),
+        topic_alias: None,
+        response_topic: all.response_topic.clone(),
+        correlation_data: all.correlation_data.clone(),
+        user_properties: all.user_properties.clone(),
+        subscription_identifiers: Vec::new(),
+        content_type: all.content_type.clone(),
+    }
+}
+
+fn will_properties(will: &crate::Will) -> Option<v5::WillProperties> {
+    let all = &will.properties;
+    if will.delay.is_none() && *all == MessageProperties::default() {
+        return None;
+    }
+    Some(v5::WillProperties {
+        delay_interval: will.delay.map(seconds),
+        payload_format_indicator: all.payload_is_utf8.map(u8::from),
+        message_expiry_interval: all.message_expiry.map(seconds),
+        content_type: all.content_type.clone(),
+        response_topic: all.response_topic.clone(),
+        correlation_data: all.correlation_data.clone(),
+        user_properties: all.user_properties.clone(),
+    })
+}
+
+fn properties_size(all: &MessageProperties) -> usize {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, |text| 3 + text.len());
+    let users = all.user_properties.iter();
+    let users: usize = users
+        .map(|(name, value)| 5 + name.len() + value.len())
+        .sum();
+    all.payload_is_utf8.map_or(0, |_| 2)
+        + all.message_expiry.map_or(0, |_| 5)
+        + text(&all.content_type)
+        + text(&all.response_topic)
+        + all
+            .correlation_data
+            .as_ref()
+            .map_or(0, |data| 3 + data.len())
+        + users
+}
+
+/// Whole seconds, rounded up; more than the wire can say is its largest value.
+fn seconds(length: Duration) -> u32 {
+    u32::try_from(whole_seconds(length)).unwrap_or(u32::MAX)
+}
+
+const fn qos(qos: Qos) -> QoS {
+    match qos {
+        Qos::AtMostOnce => QoS::AtMostOnce,
+        Qos::AtLeastOnce => QoS::AtLeastOnce,
+        Qos::ExactlyOnce => QoS::ExactlyOnce,
+    }
+}

@@ -1,0 +1,511 @@
+//! Subscribe and unsubscribe requests: from the call to the answer, across connections.
+
+use alloc::collections::VecDeque;
+
+use bytes::BytesMut;
+
+use super::{events::Events, packet_ids::PacketIds};
+use crate::{
+    Event, Limits, ProtocolError, Qos, RequestError, ServerLimits, SubackCode, SubscribeToken,
+    TopicFilter, UnsubackCode, UnsubscribeToken, Version, codec,
+    codec::UnsubackCodes,
+    subscriptions::{Ask, Hold, Owner, Release, Restore, Subscriptions},
+};
+
+/// Requests without an answer, the packets that ask for them, and the table of who holds what.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    table: Subscriptions,
+    subscribes: Vec<Subscribing>,
+    unsubscribes: Vec<Unsubscribing>,
+    /// What the server has to be told, in order. The table decides when it is said whether it is
+    /// still needed.
+    to_do: VecDeque<ToDo>,
+    /// SUBSCRIBE and UNSUBSCRIBE without an answer.
+    flights: Vec<Flight>,
+    tokens: u64,
+}
+
+#[derive(Debug)]
+struct Subscribing {
+    token: SubscribeToken,
+    owner: Owner,
+    restore: Restore,
+    parts: Vec<SubscribePart>,
+}
+
+#[derive(Debug)]
+struct SubscribePart {
+    filter: TopicFilter,
+    qos: Qos,
+    /// The SUBSCRIBE it waits for; `None` before it is sent.
+    ticket: Option<u64>,
+    code: Option<SubackCode>,
+}
+
+#[derive(Debug)]
+struct Unsubscribing {
+    token: UnsubscribeToken,
+    owner: Owner,
+    parts: Vec<(TopicFilter, Option<UnsubackCode>)>,
+}
+
+#[derive(Debug)]
+enum ToDo {
+    Subscribe(TopicFilter),
+    Unsubscribe(TopicFilter),
+}
+
+#[derive(Debug)]
+struct Flight {
+    id: u16,
+    filters: Asked,
+}
+
+#[derive(Debug)]
+enum Asked {
+    Subscribe(Vec<(TopicFilter, Ask)>),
+    Unsubscribe(Vec<TopicFilter>),
+}
+
+/// What sending needs to know of the connection.
+#[derive(Debug)]
+pub(super) struct Wire<'a> {
+    pub(super) version: Version,
+    pub(super) server: &'a ServerLimits,
+    pub(super) filters_per_packet: usize,
+    pub(super) ids: &'a mut PacketIds,
+    pub(super) control: &'a mut BytesMut,
+    pub(super) events: &'a mut Events,
+}
+
+impl Requests {
+    pub(super) const fn table(&self) -> &Subscriptions {
+        &self.table
+    }
+
+    /// Takes a subscribe request; [`send`](Self::send) says the rest to the server.
+    pub(super) fn subscribe(
+        &mut self,
+        owner: Owner,
+        filters: &[(TopicFilter, Qos)],
+        restore: Restore,
+        limits: &Limits,
+        events: &mut Events,
+    ) -> Result<SubscribeToken, RequestError> {
+        self.check_room(filters.len(), limits)?;
+        let new = filters
+            .iter()
+            .filter(|(filter, _)| self.table.status(owner, filter).is_none());
+        if self.table.holds() + new.count() > limits.filters {
+            return Err(RequestError::TooManyFilters);
+        }
+        let token = SubscribeToken(self.next_token());
+        let parts = filters
+            .iter()
+            .map(|(filter, qos)| {
+                let code = match self.table.hold(owner, filter, *qos, restore) {
+                    Hold::Granted(code) => Some(code),
+                    Hold::Unanswered => {
+                        self.to_do.push_back(ToDo::Subscribe(filter.clone()));
+                        None
+                    }
+                };
+                SubscribePart {
+                    filter: filter.clone(),
+                    qos: *qos,
+                    ticket: self.table.ticket(owner, filter),
+                    code,
+                }
+            })
+            .collect();
+        self.subscribes.push(Subscribing {
+            token,
+            owner,
+            restore,
+            parts,
+        });
+        self.report(events);
+        Ok(token)
+    }
+
+    /// Takes an unsubscribe request; [`send`](Self::send) says the rest to the server.
+    pub(super) fn unsubscribe(
+        &mut self,
+        owner: Owner,
+        filters: &[TopicFilter],
+        limits: &Limits,
+        events: &mut Events,
+    ) -> Result<UnsubscribeToken, RequestError> {
+        self.check_room(filters.len(), limits)?;
+        let token = UnsubscribeToken(self.next_token());
+        let parts = filters
+            .iter()
+            .map(|filter| {
+                let code = match self.table.release(owner, filter) {
+                    Release::NotHeld => Some(UnsubackCode::NO_SUBSCRIPTION_EXISTED),
+                    Release::HeldByOthers | Release::Last { tell_server: false } => {
+                        Some(UnsubackCode::SUCCESS)
+                    }
+                    Release::Last { tell_server: true } => {
+                        self.to_do.push_back(ToDo::Unsubscribe(filter.clone()));
+                        None
+                    }
+                };
+                (filter.clone(), code)
+            })
+            .collect();
+        // What the owner waited for is withdrawn with its hold; the request is answered by the
+        // server all the same, if it was asked, else now.
+        for request in self.subscribes.iter_mut().filter(|r| r.owner == owner) {
+            for part in &mut request.parts {
+                if part.ticket.is_none() && filters.contains(&part.filter) {
+                    part.code.get_or_insert(SubackCode::UNSPECIFIED_ERROR);
+                }
+            }
+        }
+        self.unsubscribes.push(Unsubscribing {
+            token,
+            owner,
+            parts,
+        });
+        self.report(events);
+        Ok(token)
+    }
+
+    /// Sends what is to be said, in order, as many filters in a packet as are allowed.
+    pub(super) fn send(&mut self, wire: &mut Wire<'_>) {
+        while self.flights.len() < MAX_FLIGHTS {
+            let Some(next) = self.to_do.front() else {
+                break;
+            };
+            let sent = match next {
+                ToDo::Subscribe(_) => self.send_subscribe(wire),
+                ToDo::Unsubscribe(_) => self.send_unsubscribe(wire),
+            };
+            if sent.is_none() {
+                break;
+            }
+        }
+        self.report(wire.events);
+    }
+
+    /// Sends one SUBSCRIBE at most; `None` if there was no packet identifier.
+    fn send_subscribe(&mut self, wire: &mut Wire<'_>) -> Option<()> {
+        let id = wire.ids.take()?;
+        let mut batch: Vec<(TopicFilter, Ask)> = Vec::new();
+        let size = |batch: &[(TopicFilter, Ask)], more: usize| {
+            let lengths = batch.iter().map(|(filter, _)| filter.as_str().len());
+            codec::subscribe_size(wire.version, lengths.chain([more]))
+        };
+        let limit = wire
+            .server
+            .maximum_packet_size
+            .map_or(usize::MAX, |limit| limit as usize);
+        while let Some(ToDo::Subscribe(filter)) = self.to_do.front() {
+            let length = filter.as_str().len();
+            let full = batch.len() >= wire.filters_per_packet || size(&batch, length) > limit;
+            if full && !batch.is_empty() {
+                break;
+            }
+            let Some(ToDo::Subscribe(filter)) = self.to_do.pop_front() else {
+                break;
+            };
+            let Some(ask) = self.table.next_ask(&filter) else {
+                continue;
+            };
+            self.assign(&filter, ask.ticket);
+            match refused_here(&filter, wire.server, size(&[], length) > limit) {
+                Some(code) => self.answer(&filter, ask.ticket, code, wire.events),
+                None => batch.push((filter, ask)),
+            }
+        }
+        if batch.is_empty() {
+            wire.ids.free(id);
+            return Some(());
+        }
+        let filters: Vec<_> = batch
+            .iter()
+            .map(|(filter, ask)| (filter, ask.qos))
+            .collect();
+        let _ = codec::subscribe(wire.version, id, &filters, wire.control);
+        self.flights.push(Flight {
+            id,
+            filters: Asked::Subscribe(batch),
+        });
+        Some(())
+    }
+
+    /// Sends one UNSUBSCRIBE at most; `None` if there was no packet identifier.
+    fn send_unsubscribe(&mut self, wire: &mut Wire<'_>) -> Option<()> {
+        let id = wire.ids.take()?;
+        let mut batch: Vec<TopicFilter> = Vec::new();
+        let limit = wire
+            .server
+            .maximum_packet_size
+            .map_or(usize::MAX, |limit| limit as usize);
+        while let Some(ToDo::Unsubscribe(filter)) = self.to_do.front() {
+            let lengths = batch.iter().chain([filter]).map(|f| f.as_str().len());
+            let too_large = codec::subscribe_size(wire.version, lengths) > limit;
+            let full = batch.len() >= wire.filters_per_packet || too_large;
+            if full && !batch.is_empty() {
+                break;
+            }
+            let Some(ToDo::Unsubscribe(filter)) = self.to_do.pop_front() else {
+                break;
+            };
+            if self.table.is_held(&filter) {
+                // Somebody wants it again; the SUBSCRIBE that follows replaces the subscription.
+                self.settle(&filter, UnsubackCode::SUCCESS);
+            } else if !batch.contains(&filter) {
+                batch.push(filter);
+            }
+        }
+        if batch.is_empty() {
+            wire.ids.free(id);
+            return Some(());
+        }
+        let _ = codec::unsubscribe(wire.version, id, &batch, wire.control);
+        self.flights.push(Flight {
+            id,
+            filters: Asked::Unsubscribe(batch),
+        });
+        Some(())
+    }
+
+    pub(super) fn handle_suback(
+        &mut self,
+        id: u16,
+        codes: &[SubackCode],
+        wire: &mut Wire<'_>,
+    ) -> Result<(), ProtocolError> {
+        let packet = "SUBACK";
+        let at = self.flights.iter().position(|flight| flight.id == id);
+        let Some((at, Asked::Subscribe(asked))) =
+            at.and_then(|at| Some((at, &self.flights.get(at)?.filters)))
+        else {
+            return Err(ProtocolError::PacketIdUnknown { packet, id });
+        };
+        if asked.len() != codes.len() {
+            return Err(ProtocolError::CodeCount {
+                packet,
+                asked: asked.len(),
+                received: codes.len(),
+            });
+        }
+        let above = |((_, ask), code): (&(TopicFilter, Ask), &SubackCode)| {
+            code.granted().is_some_and(|granted| granted > ask.qos)
+        };
+        if asked.iter().zip(codes).any(above) {
+            return Err(ProtocolError::GrantedAboveAsked);
+        }
+        wire.ids.free(id);
+        if let Asked::Subscribe(asked) = self.flights.remove(at).filters {
+            for ((filter, ask), code) in asked.iter().zip(codes) {
+                self.answer(filter, ask.ticket, *code, wire.events);
+            }
+        }
+        self.send(wire);
+        Ok(())
+    }
+
+    pub(super) fn handle_unsuback(
+        &mut self,
+        id: u16,
+        codes: &UnsubackCodes,
+        wire: &mut Wire<'_>,
+    ) -> Result<(), ProtocolError> {
+        let packet = "UNSUBACK";
+        let at = self.flights.iter().position(|flight| flight.id == id);
+        let Some((at, Asked::Unsubscribe(asked))) =
+            at.and_then(|at| Some((at, &self.flights.get(at)?.filters)))
+        else {
+            return Err(ProtocolError::PacketIdUnknown { packet, id });
+        };
+        let codes = match codes {
+            UnsubackCodes::All => vec![UnsubackCode::SUCCESS; asked.len()],
+            UnsubackCodes::Each(codes) => codes.clone(),
+        };
+        if asked.len() != codes.len() {
+            return Err(ProtocolError::CodeCount {
+                packet,
+                asked: asked.len(),
+                received: codes.len(),
+            });
+        }
+        wire.ids.free(id);
+        if let Asked::Unsubscribe(asked) = self.flights.remove(at).filters {
+            for (filter, code) in asked.iter().zip(codes) {
+                self.settle(filter, code);
+            }
+        }
+        self.send(wire);
+        Ok(())
+    }
+
+    /// A connection began; call [`send`](Self::send) next. With a lost session
+    /// [`handle_session_lost`](Self::handle_session_lost) came before.
+    pub(super) fn handle_connected(&mut self) {
+        self.to_do.clear();
+        let unsettled = self.unsubscribes.iter().flat_map(|request| &request.parts);
+        for (filter, code) in unsettled {
+            if code.is_none() {
+                self.to_do.push_back(ToDo::Unsubscribe(filter.clone()));
+            }
+        }
+        for filter in self.table.unanswered() {
+            self.to_do.push_back(ToDo::Subscribe(filter.clone()));
+        }
+    }
+
+    /// The connection ended: no packet underway is answered any more.
+    pub(super) fn handle_disconnected(&mut self, ids: &mut PacketIds, events: &mut Events) {
+        for flight in self.flights.drain(..) {
+            ids.free(flight.id);
+        }
+        self.to_do.clear();
+        self.table.handle_disconnected();
+        for request in &mut self.subscribes {
+            for part in &mut request.parts {
+                part.ticket = None;
+                if part.code.is_none() {
+                    // Only what the owner still waits for is asked again; what it gave up or got
+                    // otherwise meanwhile would never be answered.
+                    part.code = match self.table.status(request.owner, &part.filter) {
+                        Some(Hold::Unanswered) => None,
+                        Some(Hold::Granted(code)) => Some(code),
+                        None => Some(SubackCode::UNSPECIFIED_ERROR),
+                    };
+                }
+            }
+        }
+        self.lose_owners_requests(events);
+        self.report(events);
+    }
+
+    pub(super) fn handle_session_lost(&mut self, events: &mut Events) {
+        self.table.handle_session_lost();
+        for request in &mut self.unsubscribes {
+            for (_, code) in &mut request.parts {
+                code.get_or_insert(UnsubackCode::SUCCESS);
+            }
+        }
+        self.report(events);
+    }
+
+    fn lose_owners_requests(&mut self, events: &mut Events) {
+        self.subscribes.retain(|request| {
+            let keep = request.restore == Restore::BySession;
+            if !keep {
+                events.push(Event::SubscribeLost {
+                    token: request.token,
+                    owner: request.owner,
+                });
+            }
+            keep
+        });
+    }
+
+    /// The SUBSCRIBE with this ticket is on its way: whoever waits for the filter waits for it.
+    fn assign(&mut self, filter: &TopicFilter, ticket: u64) {
+        let parts = self.subscribes.iter_mut().flat_map(|r| &mut r.parts);
+        for part in parts.filter(|part| part.code.is_none() && part.filter == *filter) {
+            part.ticket.get_or_insert(ticket);
+        }
+    }
+
+    /// One filter of a SUBSCRIBE is answered.
+    fn answer(&mut self, filter: &TopicFilter, ticket: u64, code: SubackCode, events: &mut Events) {
+        let answers = self.table.answered(filter, ticket, code);
+        let mut asked_for = Vec::new();
+        for request in &mut self.subscribes {
+            for part in &mut request.parts {
+                let waits = part.code.is_none() && part.ticket == Some(ticket);
+                if waits && part.filter == *filter {
+                    part.code = Some(code.min(code.granted().map_or(code, |_| part.qos.into())));
+                    asked_for.push(request.owner);
+                }
+            }
+        }
+        for (owner, code) in answers {
+            // Without a request of its own it is one the session repeats after a lost session.
+            if !asked_for.contains(&owner) {
+                events.push(Event::Restored {
+                    owner,
+                    filter: filter.clone(),
+                    code,
+                });
+            }
+        }
+    }
+
+    fn settle(&mut self, filter: &TopicFilter, code: UnsubackCode) {
+        let parts = self.unsubscribes.iter_mut().flat_map(|r| &mut r.parts);
+        for (_, settled) in parts.filter(|(asked, _)| asked == filter) {
+            settled.get_or_insert(code);
+        }
+    }
+
+    /// Reports the requests of which every filter is answered.
+    fn report(&mut self, events: &mut Events) {
+        self.subscribes.retain(|request| {
+            let codes: Option<Vec<_>> = request.parts.iter().map(|part| part.code).collect();
+            let Some(codes) = codes else {
+                return true;
+            };
+            events.push(Event::Subscribed {
+                token: request.token,
+                owner: request.owner,
+                codes,
+            });
+            false
+        });
+        self.unsubscribes.retain(|request| {
+            let codes: Option<Vec<_>> = request.parts.iter().map(|(_, code)| *code).collect();
+            let Some(codes) = codes else {
+                return true;
+            };
+            events.push(Event::Unsubscribed {
+                token: request.token,
+                owner: request.owner,
+                codes,
+            });
+            false
+        });
+    }
+
+    fn check_room(&self, filters: usize, limits: &Limits) -> Result<(), RequestError> {
+        if filters == 0 {
+            return Err(RequestError::NoFilters);
+        }
+        if self.subscribes.len() + self.unsubscribes.len() >= limits.requests {
+            return Err(RequestError::TooManyRequests);
+        }
+        Ok(())
+    }
+
+    fn next_token(&mut self) -> u64 {
+        self.tokens += 1;
+        self.tokens
+    }
+}
+
+/// What the server said beforehand that it would refuse; asking would be a protocol error.
+fn refused_here(
+    filter: &TopicFilter,
+    server: &ServerLimits,
+    too_large: bool,
+) -> Option<SubackCode> {
+    if too_large {
+        Some(SubackCode::PACKET_TOO_LARGE)
+    } else if filter.has_wildcard() && !server.wildcard_subscriptions {
+        Some(SubackCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED)
+    } else if filter.share_group().is_some() && !server.shared_subscriptions {
+        Some(SubackCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED)
+    } else {
+        None
+    }
+}
+
+/// Packets without an answer at once; further ones wait, so that publishes keep identifiers.
+const MAX_FLIGHTS: usize = 1024;
