@@ -290,6 +290,15 @@ impl Hub {
         }
     }
 
+    /// An [`Action::Publish`] was sent, and the session was lost before its answer.
+    pub fn handle_lost(&self, id: ActionId) {
+        self.drive(|state, _| match id.0 {
+            // The shadow client knows, from the next connect, that the session is lost.
+            Of::Request(_) | Of::Shadows(_) | Of::Filter(_) => {}
+            Of::Message(id) => state.message_failed(id, crate::PublishFailure::Lost),
+        });
+    }
+
     /// Tells the handles what happened to the connection.
     pub fn emit(&self, event: ConnectionEvent) {
         self.drive(|state, _| state.emit(event));
@@ -315,18 +324,8 @@ impl Hub {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let state = self.shared.lock();
-        let stopping = match state.phase {
-            Phase::Stopping(deadline) => Some(deadline),
-            Phase::Running | Phase::Stopped => None,
-        };
-        [
-            state.client.poll_timeout(),
-            state.plain.poll_timeout(),
-            stopping,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let (shadows, plain) = (state.client.poll_timeout(), state.plain.poll_timeout());
+        shadows.into_iter().chain(plain).min()
     }
 
     /// How long until [`poll_timeout`](Self::poll_timeout) is due, at most an hour: what a timer

@@ -5,11 +5,13 @@ extern crate alloc;
 mod action;
 mod backoff;
 mod callback;
+mod connection;
 mod endpoint;
 mod error;
 mod event;
 mod handle;
 mod hub;
+mod link;
 mod message;
 mod oneshot;
 mod options;
@@ -21,6 +23,7 @@ pub use action::{Action, ActionId};
 pub use backoff::{PermanentRefusal, Reconnect};
 pub use bytes::{Bytes, BytesMut};
 pub use callback::{Response, Status};
+pub use connection::{Attempt, Connection, Step};
 pub use endpoint::{Endpoint, EndpointError, Scheme};
 pub use error::{
     ConnectError, NotReady, OpenError, PublishFailure, RequestFailure, Stopped, SubscribeFailure,
@@ -31,6 +34,7 @@ pub use handle::{
     Subscribing, Unfinished, Unsubscribing,
 };
 pub use hub::{Clock, Hub, HubOptions, StopRequest, system_clock};
+pub use link::{Link, LinkEvent};
 pub use message::Message;
 pub use mqtt_session::{
     self, DisconnectReason, MessageProperties, Publish, Qos as MqttQos, Version as MqttVersion,

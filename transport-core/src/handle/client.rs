@@ -196,18 +196,6 @@ impl ShadowClient {
         });
         Shutdown(self.clone())
     }
-
-    /// Begins to record what the shadow client is told, so that a fault in the field becomes a
-    /// test. See [`shadow_proto::Client::start_recording`].
-    pub fn start_recording(&self) {
-        self.hub.act(|state, _| state.client.start_recording());
-    }
-
-    /// What was recorded since the start or the last call.
-    #[must_use]
-    pub fn take_recording(&self) -> Vec<u8> {
-        self.hub.act(|state, _| state.client.take_recording())
-    }
 }
 
 impl fmt::Debug for ShadowClient {
