@@ -1,10 +1,13 @@
 //! Callbacks: what users of the AWS IoT SDK for Python, version 1, know.
 
 use alloc::sync::Arc;
-use core::{any::Any, fmt, panic::UnwindSafe};
+use core::{
+    any::Any,
+    fmt,
+    panic::{AssertUnwindSafe, UnwindSafe},
+};
 use std::{
-    io,
-    panic::{self, AssertUnwindSafe},
+    io, panic,
     sync::{Mutex, PoisonError},
     thread,
 };
@@ -134,6 +137,10 @@ impl Response {
     }
 
     /// A message on a topic.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "only messages come on a topic"
+    )]
     pub(crate) fn of_message(state: &State, kind: TopicKind, event: &Event) -> Option<Self> {
         let mut response = Self::new(state, event.shadow(), kind, Status::Accepted)?;
         let payload = match event {

@@ -328,7 +328,7 @@ fn not_sent(reason: NotSent) -> PublishFailure {
             PublishFailure::Refused(PublishError::QosNotSupported { maximum })
         }
         NotSent::RetainNotSupported => PublishFailure::Refused(PublishError::RetainNotSupported),
-        _ => PublishFailure::NotSent,
+        NotSent::Disconnected | NotSent::Expired | NotSent::TooLarge | _ => PublishFailure::NotSent,
     }
 }
 

@@ -1,9 +1,7 @@
 //! The few random bits a client needs: a token prefix of its own and a seed for jitter.
 
-use std::{
-    collections::hash_map::RandomState,
-    hash::{BuildHasher, Hasher},
-};
+use core::hash::{BuildHasher, Hasher};
+use std::collections::hash_map::RandomState;
 
 /// 64 random bits, from the keys that the standard library draws from the system for its hash maps.
 pub(crate) fn random_bits() -> u64 {

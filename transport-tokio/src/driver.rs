@@ -1,12 +1,13 @@
 //! The loop: moves bytes between a stream and a [`Connection`], and nothing else.
 
+use alloc::sync::Arc;
 use core::{
     fmt,
     future::Future,
     pin::{Pin, pin},
     task::{Context, Poll},
 };
-use std::{io, sync::Arc};
+use std::io;
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite},

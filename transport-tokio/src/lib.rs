@@ -3,6 +3,8 @@
 //! [`connect`] makes one attempt, [`start`] goes on trying; both give a [`ShadowClient`], whose
 //! connection a task of the runtime serves. Everything else is [`transport_core`], re-exported.
 
+extern crate alloc;
+
 mod driver;
 mod stream;
 

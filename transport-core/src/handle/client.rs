@@ -247,8 +247,10 @@ impl Future for Connecting {
 #[must_use = "dropping the future takes back a message that was not sent; see `detach`"]
 pub struct Publishing {
     client: ShadowClient,
-    state: Result<(u64, Answer<Result<(), PublishFailure>>), Option<PublishFailure>>,
+    state: Result<(u64, Published), Option<PublishFailure>>,
 }
+
+type Published = Answer<Result<(), PublishFailure>>;
 
 impl Publishing {
     /// Lets the message go its way without waiting for it.
@@ -294,10 +296,9 @@ impl fmt::Debug for Publishing {
 /// A subscription on its way; see [`ShadowClient::subscribe`].
 #[derive(Debug)]
 #[must_use = "dropping the future ends the subscription"]
-#[expect(clippy::type_complexity, reason = "private, and no clearer in pieces")]
-pub struct Subscribing(
-    Result<(Answer<Result<(), SubscribeFailure>>, Option<Messages>), Option<SubscribeFailure>>,
-);
+pub struct Subscribing(Result<(Granted, Option<Messages>), Option<SubscribeFailure>>);
+
+type Granted = Answer<Result<(), SubscribeFailure>>;
 
 impl Future for Subscribing {
     type Output = Result<Messages, SubscribeFailure>;
@@ -316,7 +317,7 @@ impl Future for Subscribing {
 
 /// The end of a subscription; see [`ShadowClient::unsubscribe`]. Need not be awaited.
 #[derive(Debug)]
-pub struct Unsubscribing(Result<Answer<Result<(), SubscribeFailure>>, Option<SubscribeFailure>>);
+pub struct Unsubscribing(Result<Granted, Option<SubscribeFailure>>);
 
 impl Future for Unsubscribing {
     type Output = Result<(), SubscribeFailure>;

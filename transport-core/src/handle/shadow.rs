@@ -431,6 +431,8 @@ impl core::error::Error for CallbackError {}
 fn read_document(accepted: Accepted) -> Result<Document, RequestFailure> {
     match accepted {
         Accepted::Get(document) => Ok(*document),
-        _ => Err(RequestFailure::NoAnswer),
+        Accepted::Published | Accepted::Update(_) | Accepted::Delete { .. } | _ => {
+            Err(RequestFailure::NoAnswer)
+        }
     }
 }

@@ -5,7 +5,7 @@ use core::task::Waker;
 
 use shadow_proto::{
     AddError, Delta, Document, Documents, Event, Failure, Instant, Interest, Operation,
-    RegisterError, ShadowHandle, ShadowId, TopicKind,
+    RegisterError, ShadowHandle, ShadowId, Topic, TopicKind,
 };
 
 use super::State;
@@ -177,12 +177,10 @@ impl State {
     /// Hands an event to whoever waits for it.
     pub(super) fn route(&mut self, event: Event, now: Instant) {
         let shadow = event.shadow();
-        let operation = match &event {
-            Event::Response { request, .. } => {
-                self.requests.get(request).map(|pending| pending.operation)
-            }
-            _ => None,
-        };
+        let mut operation = None;
+        if let Event::Response { request, .. } = &event {
+            operation = self.requests.get(request).map(|pending| pending.operation);
+        }
         let topics = topics_of(&event, operation);
         self.note_readiness(&event);
         self.feed_streams(shadow, &event, topics);
@@ -233,37 +231,42 @@ impl State {
         self.client.register(shadow, wanted, now)
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "readiness is about these three"
+    )]
     fn note_readiness(&mut self, event: &Event) {
-        let (shadow, readiness) = match event {
-            Event::Ready {
-                shadow, document, ..
-            } => {
-                let document = document.as_deref().cloned().map(Arc::new);
-                (*shadow, Readiness::Ready(document))
+        let Some(entry) = self.shadows.get_mut(&event.shadow()) else {
+            return;
+        };
+        entry.readiness = match event {
+            // The document may come although a filter was refused; the shadow is not in step.
+            Event::Ready { .. }
+                if matches!(entry.readiness, Readiness::Failed(NotReady::Refused { .. })) =>
+            {
+                return;
             }
-            Event::Refused {
-                shadow,
-                filter,
-                code,
-            } => {
+            Event::Ready { document, .. } => {
+                Readiness::Ready(document.as_deref().cloned().map(Arc::new))
+            }
+            Event::Refused { filter, code, .. } => {
+                // A filter that only a request wants is that request's business.
+                let topic = Topic::parse_with(&self.topic_prefix, filter);
+                let of = topic.map(|topic| interest_in(topic.kind()));
+                if of.is_some_and(|of| entry.interest().intersection(of).is_empty()) {
+                    return;
+                }
                 let (filter, code) = (filter.clone(), *code);
-                let refused = NotReady::Refused { filter, code };
-                (*shadow, Readiness::Failed(refused))
+                Readiness::Failed(NotReady::Refused { filter, code })
             }
             Event::ResyncFailed {
-                shadow,
                 failure,
                 retry_in: None,
-            } => {
-                let failed = NotReady::Fetch(failure.clone());
-                (*shadow, Readiness::Failed(failed))
-            }
+                ..
+            } => Readiness::Failed(NotReady::Fetch(failure.clone())),
             _ => return,
         };
-        if let Some(entry) = self.shadows.get_mut(&shadow) {
-            entry.readiness = readiness;
-            self.wakers.append(&mut entry.ready_waiters);
-        }
+        self.wakers.append(&mut entry.ready_waiters);
     }
 
     fn feed_streams(&mut self, shadow: ShadowHandle, event: &Event, topics: Interest) {
@@ -317,21 +320,14 @@ impl State {
     /// A delta takes the place of an older one that waits: it holds the whole difference. Beyond
     /// the limit the oldest message gives way, never an outcome.
     fn queue_message_job(&mut self, job: Job) {
-        let superseded = |other: &Job| match (other, &job) {
-            (
-                Job::Message {
-                    shadow: a,
-                    kind: TopicKind::UpdateDelta,
-                    ..
-                },
-                Job::Message {
-                    shadow: b,
-                    kind: TopicKind::UpdateDelta,
-                    ..
-                },
-            ) => a == b,
-            _ => false,
+        let of_delta = |job: &Job| match job {
+            Job::Message { shadow, kind, .. } => {
+                (*kind == TopicKind::UpdateDelta).then_some(*shadow)
+            }
+            Job::Request(..) => None,
         };
+        let superseded =
+            |other: &Job| of_delta(&job).is_some() && of_delta(other) == of_delta(&job);
         let mut gone = self.jobs.iter().position(superseded);
         if gone.is_none() && self.jobs.len() >= self.options.callbacks.max(1) {
             let message = |job: &Job| matches!(job, Job::Message { .. });
@@ -380,8 +376,12 @@ pub(crate) const fn interest_in(kind: TopicKind) -> Interest {
     }
 }
 
-/// The topic an event came on: both answers' for a request that failed without one, none for what
+/// The topics an event is about: both answers' for a request that failed without one, none for what
 /// came on no topic.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only messages come on a topic"
+)]
 fn topics_of(event: &Event, operation: Option<Operation>) -> Interest {
     let answer = |operation: Operation, accepted: bool| {
         interest_in(match accepted {
