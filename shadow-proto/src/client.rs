@@ -9,6 +9,7 @@ mod outputs;
 mod requests;
 mod resync;
 mod shadows;
+mod snapshot;
 mod submit;
 mod subscriptions;
 mod timers;
@@ -23,22 +24,25 @@ use crate::{
         SubackCode, SubscribeId,
     },
     name::{ClientToken, ShadowId},
+    record::{Input, Options, Payload, Recorder, TooLateToRecord, pair},
     request::{Interest, RequestOptions, Update},
     stats::Stats,
     time::Instant,
     topic::Operation,
 };
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{borrow::ToOwned, boxed::Box, collections::VecDeque, string::String, vec::Vec};
 use core::time::Duration;
 use outputs::Outputs;
 use requests::{Place, Purpose, Requests};
+use serde::{Deserialize, Serialize};
 use shadows::Shadows;
+pub use snapshot::RestoreError;
 use submit::Ask;
 use subscriptions::PendingSubscribe;
 use timers::{Timer, Timers};
 
 /// What is set for one shadow; `None` takes the client's setting.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ShadowOptions {
     /// How the subscriptions of its operations are kept.
@@ -99,6 +103,7 @@ pub struct Client {
     pump_at: Option<Instant>,
     jitter: u64,
     stats: Stats,
+    recorder: Option<Box<Recorder>>,
 }
 
 impl Client {
@@ -125,6 +130,7 @@ impl Client {
             pump_at: None,
             jitter: config.jitter_seed,
             stats: Stats::default(),
+            recorder: None,
             config,
         }
     }
@@ -141,6 +147,7 @@ impl Client {
         now: Instant,
     ) -> Result<ShadowHandle, AddError> {
         self.advance(now);
+        self.record(|| Input::add(&id, interest));
         let max = self.config.limits.shadows.min(u32::MAX as usize - 1);
         if self.find_shadow(&id).is_some() {
             return Err(AddError::Duplicate);
@@ -171,6 +178,9 @@ impl Client {
         now: Instant,
     ) -> Result<(), UnknownShadow> {
         self.advance(now);
+        self.record(|| Input::Remove {
+            shadow: pair(shadow),
+        });
         self.shadows.get(shadow).ok_or(UnknownShadow)?;
         let ids: Vec<RequestId> = self
             .requests
@@ -199,6 +209,10 @@ impl Client {
         now: Instant,
     ) -> Result<(), RegisterError> {
         self.advance(now);
+        self.record(|| Input::Register {
+            shadow: pair(shadow),
+            interest: interest.bits(),
+        });
         let entry = self
             .shadows
             .get_mut(shadow)
@@ -231,6 +245,10 @@ impl Client {
         now: Instant,
     ) -> Result<(), UnknownShadow> {
         self.advance(now);
+        self.record(|| Input::Configure {
+            shadow: pair(shadow),
+            options,
+        });
         let entry = self.shadows.get_mut(shadow).ok_or(UnknownShadow)?;
         entry.options = (options != ShadowOptions::default()).then(|| options.into());
         let interest = entry.interest;
@@ -277,6 +295,10 @@ impl Client {
         now: Instant,
     ) -> Result<RequestId, RequestError> {
         self.advance(now);
+        self.record(|| Input::Get {
+            shadow: pair(shadow),
+            options: Options::of(&options),
+        });
         let id = self.submit(
             shadow,
             Ask::plain(Operation::Get, options),
@@ -299,6 +321,7 @@ impl Client {
         now: Instant,
     ) -> Result<RequestId, RequestError> {
         self.advance(now);
+        self.record(|| Input::update(shadow, &update));
         let id = self.submit(shadow, Ask::update(&update)?, Purpose::Application)?;
         self.settle();
         Ok(id)
@@ -316,6 +339,10 @@ impl Client {
         now: Instant,
     ) -> Result<RequestId, RequestError> {
         self.advance(now);
+        self.record(|| Input::Delete {
+            shadow: pair(shadow),
+            options: Options::of(&options),
+        });
         let id = self.submit(
             shadow,
             Ask::plain(Operation::Delete, options),
@@ -332,6 +359,9 @@ impl Client {
     /// The request is over.
     pub fn cancel(&mut self, request: RequestId, now: Instant) -> Result<(), UnknownRequest> {
         self.advance(now);
+        self.record(|| Input::Cancel {
+            request: (request.serial, request.slot),
+        });
         let known = self.requests.get(request);
         known
             .filter(|known| known.purpose == Purpose::Application)
@@ -365,6 +395,9 @@ impl Client {
     /// The handle is stale.
     pub fn resync(&mut self, shadow: ShadowHandle, now: Instant) -> Result<(), UnknownShadow> {
         self.advance(now);
+        self.record(|| Input::Resync {
+            shadow: pair(shadow),
+        });
         self.shadows.get(shadow).ok_or(UnknownShadow)?;
         self.start_resync(shadow);
         self.settle();
@@ -398,6 +431,7 @@ impl Client {
     /// Counts a publish of the application's own against [`Rates::publishes`](crate::Rates).
     pub fn note_publish(&mut self, now: Instant) {
         self.advance(now);
+        self.record(|| Input::NotePublish);
         self.take_publish();
         self.settle();
     }
@@ -408,6 +442,7 @@ impl Client {
     /// resumed one keeps both.
     pub fn handle_connected(&mut self, session_present: bool, now: Instant) {
         self.advance(now);
+        self.record(|| Input::Connected { session_present });
         if self.connected {
             self.disconnect();
         }
@@ -434,6 +469,7 @@ impl Client {
     /// flight until its deadline, or until the next connection says that the session was lost.
     pub fn handle_disconnected(&mut self, now: Instant) {
         self.advance(now);
+        self.record(|| Input::Disconnected);
         if self.connected {
             self.disconnect();
         }
@@ -444,6 +480,10 @@ impl Client {
     /// are ignored.
     pub fn handle_suback(&mut self, id: SubscribeId, codes: &[SubackCode], now: Instant) {
         self.advance(now);
+        self.record(|| Input::Suback {
+            id: id.0,
+            codes: codes.iter().map(|code| code.number()).collect(),
+        });
         self.subscribed(id, codes);
         self.settle();
     }
@@ -451,6 +491,7 @@ impl Client {
     /// A SUBSCRIBE could not be sent; its filters are asked for again after a backoff.
     pub fn handle_subscribe_failed(&mut self, id: SubscribeId, now: Instant) {
         self.advance(now);
+        self.record(|| Input::SubscribeFailed { id: id.0 });
         self.subscribe_failed(id);
         self.settle();
     }
@@ -458,6 +499,7 @@ impl Client {
     /// The UNSUBACK to [`Output::Unsubscribe`].
     pub fn handle_unsuback(&mut self, id: SubscribeId, now: Instant) {
         self.advance(now);
+        self.record(|| Input::Unsuback { id: id.0 });
         self.unsubscribed(id);
         self.settle();
     }
@@ -466,6 +508,10 @@ impl Client {
     /// was resumed counts as well.
     pub fn handle_puback(&mut self, id: PublishId, code: PubackCode, now: Instant) {
         self.advance(now);
+        self.record(|| Input::Puback {
+            id: (id.counter, id.slot),
+            code: code.number(),
+        });
         self.acknowledged(id, code);
         self.settle();
     }
@@ -473,6 +519,9 @@ impl Client {
     /// A PUBLISH could not be sent (too large for the broker, say): its request fails.
     pub fn handle_send_failed(&mut self, id: PublishId, now: Instant) {
         self.advance(now);
+        self.record(|| Input::SendFailed {
+            id: (id.counter, id.slot),
+        });
         if let Some(request) = self.try_of(id) {
             self.fail(request, |_| Failure::NotSent {
                 stage: Stage::Queued,
@@ -494,6 +543,10 @@ impl Client {
         now: Instant,
     ) -> Result<(), NotShadowTopic> {
         self.advance(now);
+        self.record(|| Input::Publish {
+            topic: topic.to_owned(),
+            payload: Payload::of(payload),
+        });
         self.receive(topic, payload)?;
         self.settle();
         Ok(())
@@ -503,6 +556,7 @@ impl Client {
     /// reading of the clock.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
+        self.record(|| Input::Timeout);
         while let Some((at, timer)) = self.timers.peek().filter(|(at, _)| *at <= self.now) {
             self.timers.pop();
             if self.is_alive(at, timer) {
@@ -516,6 +570,9 @@ impl Client {
     /// counts as sent.
     #[must_use]
     pub fn poll_output(&mut self) -> Option<Output> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.polled();
+        }
         loop {
             let output = self.outputs.pop()?;
             let Output::Publish { id, .. } = &output else {
@@ -550,8 +607,39 @@ impl Client {
         }
     }
 
+    /// Records every input from here on, so that [`replay`](crate::replay) comes to the same
+    /// outputs. Take what was recorded from time to time with
+    /// [`take_recording`](Self::take_recording); when more than
+    /// [`Limits::recording`](crate::Limits) waits, the recording ends.
+    ///
+    /// # Errors
+    /// The client was used already, so that the recording could not be replayed.
+    pub fn start_recording(&mut self) -> Result<(), TooLateToRecord> {
+        let unused = self.shadows.len() == 0 && self.stats == Stats::default() && !self.connected;
+        if !unused || self.now != Instant::ORIGIN {
+            return Err(TooLateToRecord);
+        }
+        self.recorder = Some(Box::new(Recorder::new(&self.config)));
+        Ok(())
+    }
+
+    /// Takes what was recorded since the last time: whole lines, to be appended to a file.
+    #[must_use]
+    pub fn take_recording(&mut self) -> String {
+        self.recorder
+            .as_mut()
+            .map(|recorder| recorder.take())
+            .unwrap_or_default()
+    }
+
     fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
+    }
+
+    fn record(&mut self, input: impl FnOnce() -> Input) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.push(input(), self.now);
+        }
     }
 
     /// What every call ends with: filters are asked for, requests go out, dead timers go.

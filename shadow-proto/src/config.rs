@@ -2,9 +2,12 @@
 
 use crate::name::{TokenPrefix, TopicPrefix};
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// MQTT quality of service of a shadow message; AWS IoT Core knows these two.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "the service has two, and drivers must handle each"
@@ -18,7 +21,7 @@ pub enum Qos {
 }
 
 /// The settings of a [`Client`](crate::Client). Make one with [`Config::new`], then assign fields.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Config {
     /// What every token begins with; unique per client and start of the program.
@@ -102,7 +105,7 @@ impl Config {
 
 /// How the subscriptions a shadow's operations need are kept. What
 /// [`Interest`](crate::Interest) asks for is kept in every mode.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Subscriptions {
     /// Subscribed at the first use of an operation and kept.
@@ -121,7 +124,7 @@ pub enum Subscriptions {
 
 /// When the document of a shadow that is followed (its interest has deltas or documents) is
 /// fetched by the client itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Resync {
     /// On which connects. Default [`ResyncPolicy::Always`].
@@ -157,7 +160,7 @@ impl Resync {
 }
 
 /// On which connects a followed shadow's document is fetched.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ResyncPolicy {
     /// On every connect: the service's queue for a lost connection is bounded and expires.
@@ -169,7 +172,7 @@ pub enum ResyncPolicy {
 }
 
 /// How many requests may be in flight: sent and not answered. Beyond that AWS answers 429.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Window {
     /// For each thing, all its shadows together. Default 10.
@@ -208,7 +211,7 @@ impl Window {
 }
 
 /// A token bucket: `per_second` on average, `burst` at once.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Rate {
     /// The average a second; zero counts as one.
@@ -229,7 +232,7 @@ impl Rate {
 ///
 /// The bursts of the defaults are half of AWS's second, so that what the network bunches together
 /// still passes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Rates {
     /// Shadow requests for each thing. Default 20 a second.
@@ -260,7 +263,7 @@ impl Rates {
 }
 
 /// How many filters may be subscribed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Budget {
     /// Filters in one SUBSCRIBE packet.
@@ -301,7 +304,7 @@ impl Budget {
 }
 
 /// Exponential backoff: `base`, doubled at each try up to `max`, of which jitter takes up to half.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Backoff {
     /// The first delay. Default 500 ms.
@@ -344,7 +347,7 @@ impl Backoff {
 
 /// Bounds of memory. What would exceed one is a typed error at the call, or is reported by an
 /// event; nothing is lost silently.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Limits {
     /// Shadows added at the same time. Default 1,000.

@@ -11,13 +11,15 @@ mod event;
 mod field;
 mod json;
 mod name;
+mod record;
 mod request;
 mod stats;
 mod time;
 mod topic;
+mod transact;
 pub mod wire;
 
-pub use client::{Client, ShadowOptions};
+pub use client::{Client, RestoreError, ShadowOptions};
 pub use config::{
     Backoff, Budget, Config, Limits, Qos, Rate, Rates, Resync, ResyncPolicy, Subscriptions, Window,
 };
@@ -36,8 +38,10 @@ pub use name::{
     ClientToken, MAX_CLIENT_TOKEN, MAX_SHADOW_NAME, MAX_THING_NAME, MAX_TOKEN_PREFIX, NameError,
     NameKind, ShadowId, TokenPrefix, TopicPrefix, check_shadow_name, check_thing_name,
 };
+pub use record::{ReplayError, TooLateToRecord, replay};
 pub use request::{Interest, RequestOptions, Retry, Section, Update, WhenOffline};
 pub use stats::Stats;
 pub use time::{Instant, Timestamp};
 pub use topic::{Operation, Topic, TopicKind};
+pub use transact::{Change, Step, Transaction, TransactionError};
 pub use wire::{ErrorCode, Version};

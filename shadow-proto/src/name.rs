@@ -2,6 +2,7 @@
 
 use alloc::{borrow::ToOwned, boxed::Box};
 use core::{fmt, hash, str::FromStr};
+use serde::{Deserialize, Serialize};
 
 /// Longest thing name, in bytes (AWS IoT quotas).
 pub const MAX_THING_NAME: usize = 128;
@@ -279,8 +280,17 @@ impl FromStr for ClientToken {
 ///
 /// It must differ between any two clients that could see each other's answers, and between two
 /// starts of one program: the core has no entropy of its own, so adapters append 64 random bits.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Box<str>")]
 pub struct TokenPrefix(Box<str>);
+
+impl TryFrom<Box<str>> for TokenPrefix {
+    type Error = NameError;
+
+    fn try_from(prefix: Box<str>) -> Result<Self, NameError> {
+        Self::new(&prefix)
+    }
+}
 
 impl TokenPrefix {
     /// Checks a prefix.
@@ -331,8 +341,17 @@ fn read_hex(text: &str, max: usize) -> Option<u64> {
 
 /// The first level or levels of every shadow topic: `$aws` on AWS, something else on a broker
 /// that reserves `$` topics for itself.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Box<str>")]
 pub struct TopicPrefix(Box<str>);
+
+impl TryFrom<Box<str>> for TopicPrefix {
+    type Error = NameError;
+
+    fn try_from(prefix: Box<str>) -> Result<Self, NameError> {
+        Self::new(&prefix)
+    }
+}
 
 impl TopicPrefix {
     /// The prefix AWS IoT Core uses.

@@ -2,6 +2,7 @@
 
 use crate::{config::Qos, json::Json, wire::Version};
 use core::{ops::BitOr, time::Duration};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// How one request is treated. Make one with `RequestOptions::default()`, then assign fields.
@@ -26,7 +27,7 @@ pub struct RequestOptions<'a> {
 }
 
 /// What to do with a request while there is no connection.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum WhenOffline {
     /// Wait for the connection, until the deadline.
@@ -37,7 +38,7 @@ pub enum WhenOffline {
 }
 
 /// Which rejections are followed by another try, with exponential backoff, inside the deadline.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Retry {
     /// 429, which certainly changed nothing; 500 for a get, and for an update with a version, which

@@ -19,6 +19,19 @@
 //!
 //! Whatever comes out must be in the script: nothing more, in no other order.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::wildcard_enum_match_arm,
+    clippy::or_fun_call,
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    reason = "a test may panic, and runs with std"
+)]
+
 use shadow_proto::{
     Accepted, Backoff, Client, Config, Event, Failure, Field, Instant, Interest, Json, Output,
     PubackCode, PublishId, Qos, Rates, RequestId, RequestOptions, Resync, ShadowHandle, ShadowId,
@@ -64,6 +77,7 @@ fn run(name: &str, script: &str) {
         world.drain();
     }
     world.check(name, &mut expected);
+    world.check_recording(name);
 }
 
 struct World {
@@ -78,6 +92,7 @@ struct World {
     publishes: VecDeque<PublishId>,
     seen: VecDeque<String>,
     step: String,
+    outputs: Vec<Output>,
 }
 
 impl World {
@@ -98,7 +113,23 @@ impl World {
             publishes: VecDeque::new(),
             seen: VecDeque::new(),
             step: String::new(),
+            outputs: Vec::new(),
         }
+    }
+
+    /// Whatever a script does, its recording comes to the same outputs.
+    fn check_recording(&mut self, name: &str) {
+        let recording = self.client().take_recording();
+        let mut outputs = Vec::new();
+        let replayed =
+            shadow_proto::replay(&recording, |output| outputs.push(output.clone())).unwrap();
+        assert_eq!(outputs, self.outputs, "{name}: replayed");
+        assert_eq!(
+            replayed.poll_timeout(),
+            self.client().poll_timeout(),
+            "{name}: replayed"
+        );
+        assert_eq!(replayed.stats(), self.client().stats(), "{name}: replayed");
     }
 
     fn check(&mut self, name: &str, expected: &mut Vec<String>) {
@@ -108,8 +139,11 @@ impl World {
     }
 
     fn client(&mut self) -> &mut Client {
-        self.client
-            .get_or_insert_with(|| Client::new(self.config.clone()))
+        self.client.get_or_insert_with(|| {
+            let mut client = Client::new(self.config.clone());
+            client.start_recording().unwrap();
+            client
+        })
     }
 
     fn now(&self) -> Instant {
@@ -346,6 +380,7 @@ impl World {
 
     fn drain(&mut self) {
         while let Some(output) = self.client().poll_output() {
+            self.outputs.push(output.clone());
             let line = match output {
                 Output::Subscribe { id, filters, qos } => {
                     self.subscribes.push_back((id, filters.len()));

@@ -15,12 +15,16 @@
 #![no_std]
 
 extern crate alloc;
+#[cfg(feature = "local")]
+extern crate std;
 
 mod delta;
 mod document;
 mod error;
 mod limits;
 mod list;
+#[cfg(any(feature = "broker", feature = "http"))]
+pub mod local;
 mod merge;
 mod parse;
 mod reply;

@@ -150,3 +150,21 @@ impl Store for MemoryStore {
         Ok(live.take(limit).map(|(shadow, _)| shadow.clone()).collect())
     }
 }
+
+impl<S: Store + ?Sized> Store for Box<S> {
+    fn load(&self, shadow: &ShadowId) -> Result<Option<Cow<'_, Record>>, StoreError> {
+        (**self).load(shadow)
+    }
+
+    fn commit(&mut self, shadow: &ShadowId, record: Record) -> Result<(), StoreError> {
+        (**self).commit(shadow, record)
+    }
+
+    fn purge(&mut self, deleted_before: Timestamp) -> Result<(), StoreError> {
+        (**self).purge(deleted_before)
+    }
+
+    fn list(&self, after: After<'_>, limit: usize) -> Result<Vec<ShadowId>, StoreError> {
+        (**self).list(after, limit)
+    }
+}

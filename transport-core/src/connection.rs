@@ -43,7 +43,7 @@ pub struct Connection {
     /// Failures in a row.
     failures: u32,
     seed: u64,
-    steps: VecDeque<Step>,
+    steps: VecDeque<TransportStep>,
     input: BytesMut,
     output: BytesMut,
     /// Packets wait in `input` until output was written.
@@ -60,7 +60,7 @@ pub struct Connection {
     clippy::exhaustive_enums,
     reason = "an adapter must act on each of them"
 )]
-pub enum Step {
+pub enum TransportStep {
     /// Open one; then [`Connection::handle_opened`] or [`Connection::handle_open_failed`].
     Open(Attempt),
     /// Write what [`Connection::output`] still gives, close the transport, then
@@ -120,6 +120,7 @@ impl Connection {
         let hub_options = HubOptions {
             operation_timeout: options.operation_timeout,
             message_buffer: options.message_buffer,
+            record: options.record,
             ..HubOptions::default()
         };
         let (client, hub) = Hub::new(config, hub_options, clock);
@@ -157,7 +158,7 @@ impl Connection {
     /// What to do with the transport next. Handles what the client's handles did meanwhile on the
     /// way, so it is to be called whenever woken.
     #[must_use]
-    pub fn poll_step(&mut self) -> Option<Step> {
+    pub fn poll_step(&mut self) -> Option<TransportStep> {
         self.advance();
         self.steps.pop_front()
     }
@@ -184,7 +185,7 @@ impl Connection {
     }
 
     /// The transport is gone: it ended (`None`), or broke with an error; also once it was closed
-    /// after [`Step::Close`].
+    /// after [`TransportStep::Close`].
     pub fn handle_closed(&mut self, error: Option<OpenError>) {
         match self.state {
             State::Handshaking { .. } | State::Up { .. } => {
@@ -261,17 +262,17 @@ impl Connection {
         let now = self.hub.now();
         match self.state {
             State::Opening { deadline } if deadline <= now => {
-                self.steps.push_back(Step::Abort);
+                self.steps.push_back(TransportStep::Abort);
                 self.failed(ConnectError::TimedOut, true);
             }
             State::Handshaking { deadline } if deadline <= now => {
                 self.late = true;
-                self.steps.push_back(Step::Abort);
+                self.steps.push_back(TransportStep::Abort);
                 self.link.handle_closed();
                 self.follow_link(true);
             }
             State::Closing { deadline, then } if deadline <= now => {
-                self.steps.push_back(Step::Abort);
+                self.steps.push_back(TransportStep::Abort);
                 self.closed(then);
             }
             State::Waiting(_)
@@ -304,7 +305,7 @@ impl Connection {
         self.state = State::Opening {
             deadline: self.hub.now() + self.options.connect_timeout,
         };
-        self.steps.push_back(Step::Open(Attempt {
+        self.steps.push_back(TransportStep::Open(Attempt {
             endpoint: self.options.endpoint.clone(),
             number: attempt,
         }));
@@ -355,7 +356,7 @@ impl Connection {
             _ if !due => {}
             State::Waiting(_) => self.stop(),
             State::Opening { .. } => {
-                self.steps.push_back(Step::Abort);
+                self.steps.push_back(TransportStep::Abort);
                 self.stop();
             }
             State::Handshaking { .. } | State::Up { .. } => {
@@ -417,7 +418,7 @@ impl Connection {
         if gone {
             return self.closed(then);
         }
-        self.steps.push_back(Step::Close);
+        self.steps.push_back(TransportStep::Close);
         let deadline = now + self.options.close_timeout;
         self.state = State::Closing { deadline, then };
     }
@@ -433,7 +434,7 @@ impl Connection {
 
     fn stop(&mut self) {
         self.state = State::Stopped;
-        self.steps.push_back(Step::Stop);
+        self.steps.push_back(TransportStep::Stop);
         self.hub.finish();
     }
 

@@ -72,6 +72,9 @@ pub struct HubOptions {
     pub publishes: usize,
     /// How many messages a plain subscription holds before it drops the oldest. Default 256.
     pub message_buffer: usize,
+    /// Whether what the shadow client is told is recorded from the start; see
+    /// [`ShadowClient::take_recording`](crate::ShadowClient::take_recording). Default false.
+    pub record: bool,
     /// How many callbacks may wait for the one that runs before the oldest message on a topic is
     /// dropped; outcomes of requests are never dropped. Default 1,024.
     pub callbacks: usize,
@@ -83,6 +86,7 @@ impl Default for HubOptions {
             operation_timeout: Duration::from_secs(5),
             publishes: 1_000,
             message_buffer: 256,
+            record: false,
             callbacks: 1_024,
         }
     }
@@ -151,12 +155,18 @@ impl Hub {
         let generated = config.token_prefix.as_str();
         let letter = if generated.starts_with('c') { 'd' } else { 'c' };
         let callback_tokens = format!("{letter}{:016x}", random_bits());
+        let topic_prefix = config.topic_prefix.clone();
+        let mut client = Client::new(config);
+        if options.record {
+            // Nobody used it before, so it is not too late.
+            let _ = client.start_recording();
+        }
         let hub = Self {
             shared: Arc::new(Shared {
                 state: Mutex::new(State {
-                    topic_prefix: config.topic_prefix.clone(),
+                    client,
+                    topic_prefix,
                     callback_tokens,
-                    client: Client::new(config),
                     options,
                     shadows: BTreeMap::new(),
                     requests: BTreeMap::new(),

@@ -23,7 +23,7 @@ pub use action::{Action, ActionId};
 pub use backoff::{PermanentRefusal, Reconnect};
 pub use bytes::{Bytes, BytesMut};
 pub use callback::{Response, Status};
-pub use connection::{Attempt, Connection, Step};
+pub use connection::{Attempt, Connection, TransportStep};
 pub use endpoint::{Endpoint, EndpointError, Scheme};
 pub use error::{
     ConnectError, NotReady, OpenError, PublishFailure, RequestFailure, Stopped, SubscribeFailure,

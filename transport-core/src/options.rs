@@ -80,6 +80,10 @@ pub struct ConnectOptions {
     /// How many messages of the broker a stream of a plain subscription holds before it drops the
     /// oldest. Default 256.
     pub message_buffer: usize,
+    /// Whether what the shadow client is told is recorded from the start, so that a fault in the
+    /// field becomes a test; see [`ShadowClient::take_recording`](crate::ShadowClient). Default
+    /// false.
+    pub record: bool,
 }
 
 impl ConnectOptions {
@@ -104,6 +108,7 @@ impl ConnectOptions {
             shadows: shadow_config(),
             mqtt: Options::new(""),
             message_buffer: 256,
+            record: false,
         }
     }
 
@@ -191,6 +196,7 @@ impl fmt::Debug for ConnectOptions {
             .field("shadows", &self.shadows)
             .field("mqtt", &self.mqtt)
             .field("message_buffer", &self.message_buffer)
+            .field("record", &self.record)
             .finish()
     }
 }

@@ -15,7 +15,7 @@ use tokio::{
 };
 use transport_core::{
     Attempt, ConnectError, ConnectOptions, Connection, Instant as Now, OpenError, ShadowClient,
-    Step,
+    TransportStep,
 };
 
 /// Serves the connection of a client. A future that ends with the client: when its last handle is
@@ -90,17 +90,17 @@ where
         while let Some(step) = self.connection.poll_step() {
             moved = true;
             match step {
-                Step::Open(attempt) => {
+                TransportStep::Open(attempt) => {
                     let opening = Box::pin((self.connector)(attempt));
                     self.transport = Transport::Opening(opening);
                 }
-                Step::Close => {
+                TransportStep::Close => {
                     if let Transport::Open { closing, .. } = &mut self.transport {
                         *closing = true;
                     }
                 }
-                Step::Abort => self.transport = Transport::None,
-                Step::Stop => {
+                TransportStep::Abort => self.transport = Transport::None,
+                TransportStep::Stop => {
                     self.transport = Transport::None;
                     return None;
                 }

@@ -1,7 +1,6 @@
 //! `cargo xtask extra`: checks that take long or need tools of their own. None is part of the test; where the test has
 //! a short form of one, it says so.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use testkit::TempDir;
@@ -13,6 +12,7 @@ use crate::mutants;
 use crate::setup::setup;
 use crate::sim;
 use crate::steps::{self, Done, Step};
+use crate::test::demo;
 use crate::workspace::{LIBRARIES, Workspace};
 
 /// How long these may take: they end by themselves.
@@ -24,7 +24,7 @@ const FIRST_SIGHT: Duration = Duration::from_secs(3 * 60);
 const EXTRAS: [Step; 9] = [
     Step::new(
         "deny",
-        "advisories, licences, sources; needs cargo-deny",
+        "advisories, licences, sources; needs cargo-deny and GitHub",
         deny,
     ),
     Step::new(
@@ -88,8 +88,17 @@ pub(crate) fn main(args: &[String]) -> Result<(), Stop> {
 
 fn deny(cx: &Cx, _: &Workspace) -> Result<Done, String> {
     needs(cx, "deny", "cargo install cargo-deny --locked")?;
-    cx.cargo(["deny", "--all-features", "check"])
-        .limit(LIMIT)
+    cx.cargo([
+        "deny",
+        "--all-features",
+        "check",
+        "licenses",
+        "bans",
+        "sources",
+    ])
+    .run()?;
+    // By itself and last, since it fetches the database of advisories from GitHub.
+    cx.cargo(["deny", "--all-features", "check", "advisories"])
         .run()?;
     Ok(Done::Passed)
 }
@@ -180,11 +189,9 @@ fn fresh(cx: &Cx, _: &Workspace) -> Result<Done, String> {
         .cargo(["run", "--example", "light", "--features", "tokio"])
         .dir(&clone);
     let demo = demo
-        .env("CARGO_TARGET_DIR", clone.join(Path::new("target")))
+        .env("CARGO_TARGET_DIR", clone.join("target"))
         .no_input();
-    if let Some(failure) = demo.tee_stdout()?.failure {
-        return Err(failure);
-    }
+    demo::judge(demo.tee_stdout()?)?;
     let took = begin.elapsed();
     say(&format!(
         "from a fresh clone to the end of the demo: {} s",

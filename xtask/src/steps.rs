@@ -83,7 +83,7 @@ pub(crate) fn run(steps: &[&Step], keep_going: bool, repeat: &str) -> Result<(),
                 failed = true;
                 complain(&format!("\nstep {} failed: {error}", step.name));
                 let command = cx.last_command();
-                if !command.is_empty() {
+                if !command.is_empty() && !error.contains(&command) {
                     complain(&format!("its last command: {command}"));
                 }
                 complain(&format!("to repeat the step: {repeat} {}", step.name));

@@ -2,7 +2,7 @@
 
 mod builds;
 mod code;
-mod demo;
+pub(crate) mod demo;
 mod dependencies;
 mod licences;
 mod msrv;

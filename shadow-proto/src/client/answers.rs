@@ -159,9 +159,8 @@ impl Client {
                 request.hint = Some(Box::new(rejection.clone()));
             }
         }
-        if rejection.code == ErrorCode::TOO_MANY_REQUESTS
-            && let Some(thing) = self.shadows.get(shadow).map(|entry| entry.thing)
-        {
+        let thing = self.shadows.get(shadow).map(|entry| entry.thing);
+        if let Some(thing) = thing.filter(|_| rejection.code == ErrorCode::TOO_MANY_REQUESTS) {
             self.pause(thing, 0);
         }
         if candidate.is_some() || self.watches(shadow, operation, false) {

@@ -310,9 +310,8 @@ impl Client {
                 continue;
             };
             for id in queues.urgent.into_iter().chain(queues.gets) {
-                if let Some(request) = self.requests.get_mut(id)
-                    && request.place == Place::Ready
-                {
+                let request = self.requests.get_mut(id);
+                if let Some(request) = request.filter(|request| request.place == Place::Ready) {
                     request.place = Place::Waiting;
                     self.waiting.push(id);
                 }

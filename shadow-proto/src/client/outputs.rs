@@ -108,14 +108,16 @@ impl Outputs {
 
     /// Says that an event of `shadow` is missing at `at`: in the one mark that each shadow has.
     fn mark_gap(&mut self, at: usize, of: ShadowHandle) {
-        for output in &mut self.queue {
-            match output {
-                Output::Event(Event::Lagged { shadow, dropped }) if *shadow == of => {
-                    *dropped = dropped.saturating_add(1);
-                    return;
-                }
-                _ => {}
-            }
+        let mark = self.queue.iter_mut().find_map(|output| match output {
+            Output::Event(Event::Lagged { shadow, dropped }) if *shadow == of => Some(dropped),
+            Output::Event(_)
+            | Output::Subscribe { .. }
+            | Output::Unsubscribe { .. }
+            | Output::Publish { .. } => None,
+        });
+        if let Some(dropped) = mark {
+            *dropped = dropped.saturating_add(1);
+            return;
         }
         self.queue.insert(
             at,

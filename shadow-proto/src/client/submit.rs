@@ -46,10 +46,11 @@ impl<'a> Ask<'a> {
 
     pub(super) fn update(update: &Update<'a>) -> Result<Self, RequestError> {
         for (section, name) in [(update.desired, "desired"), (update.reported, "reported")] {
-            if let Section::Set(state) = section
-                && !is_object(state)
-            {
-                return Err(RequestError::NotAnObject { section: name });
+            match section {
+                Section::Set(state) if !is_object(state) => {
+                    return Err(RequestError::NotAnObject { section: name });
+                }
+                Section::Set(_) | Section::Leave | Section::Clear => {}
             }
         }
         let options = update.options;

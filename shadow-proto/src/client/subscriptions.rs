@@ -72,20 +72,12 @@ impl Client {
         if self.fits(shadow, more) {
             return Ok(());
         }
-        let both = Interest::GET | Interest::DELETE;
-        if let Some(entry) = self.shadows.get_mut(shadow)
-            && self.config.budget.wildcards
-            && !entry.wildcard
-            && (entry.granted | entry.asked).intersection(both).is_empty()
-        {
-            entry.wildcard = true;
+        if self.set_wildcard(shadow, true) {
             if self.fits(shadow, more) {
                 self.filters_changed(shadow);
                 return Ok(());
             }
-            if let Some(entry) = self.shadows.get_mut(shadow) {
-                entry.wildcard = false;
-            }
+            self.set_wildcard(shadow, false);
         }
         let (before, after) = self.filters_with(shadow, more);
         let used_by = self.shadows.iter().filter(|(_, entry)| entry.filters > 0);
@@ -96,6 +88,21 @@ impl Client {
                 .map(|(_, entry)| (entry.id.clone(), entry.filters.into()))
                 .collect(),
         }))
+    }
+
+    /// Has one filter take both answers to get, and to delete, or no longer. Not where exact
+    /// filters are in use already.
+    fn set_wildcard(&mut self, shadow: ShadowHandle, wildcard: bool) -> bool {
+        let both = Interest::GET | Interest::DELETE;
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return false;
+        };
+        let unused = (entry.granted | entry.asked).intersection(both).is_empty();
+        let allowed = self.config.budget.wildcards && entry.wildcard != wildcard && unused;
+        if allowed {
+            entry.wildcard = wildcard;
+        }
+        allowed
     }
 
     fn fits(&self, shadow: ShadowHandle, more: Interest) -> bool {
@@ -147,9 +154,10 @@ impl Client {
     }
 
     pub(super) fn mark_dirty(&mut self, shadow: ShadowHandle) {
-        if let Some(entry) = self.shadows.get_mut(shadow)
-            && !core::mem::replace(&mut entry.dirty, true)
-        {
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return;
+        };
+        if !core::mem::replace(&mut entry.dirty, true) {
             self.dirty.push(shadow);
         }
     }

@@ -6,9 +6,10 @@
 
 use crate::{time::Timestamp, wire::Version};
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// What is known of one shadow's versions.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Versions {
     /// The newest version seen in this epoch on any topic, and the latest time.
     pub(crate) newest: Option<(u64, u64)>,

@@ -11,7 +11,7 @@ use core::{
 
 use bytes::Bytes;
 use mqtt_session::{Publish, Qos, TopicFilter};
-use shadow_proto::{AddError, ShadowId, ShadowOptions};
+use shadow_proto::{AddError, ShadowId, ShadowOptions, Stats};
 
 use super::shadow::Shadow;
 use crate::{
@@ -195,6 +195,19 @@ impl ShadowClient {
             }
         });
         Shutdown(self.clone())
+    }
+
+    /// What was recorded since the start or the last call, if `record` is set: to be appended to a
+    /// file. [`shadow_proto::replay`] turns it into the same outputs again.
+    #[must_use]
+    pub fn take_recording(&self) -> String {
+        self.hub.act(|state, _| state.client.take_recording())
+    }
+
+    /// Counts of what happened to the shadows since the client was made.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.hub.shared.lock().client.stats().clone()
     }
 }
 

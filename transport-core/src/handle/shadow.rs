@@ -12,8 +12,8 @@ use std::{io, sync::Mutex};
 
 use serde::Serialize;
 use shadow_proto::{
-    Accepted, ClientToken, Document, Interest, Json, Operation, RegisterError, RequestOptions,
-    ShadowHandle, ShadowId, ShadowOptions, TopicKind, Update,
+    Accepted, Change, ClientToken, Document, Interest, Json, Operation, RegisterError,
+    RequestOptions, Section, ShadowHandle, ShadowId, ShadowOptions, TopicKind, Update,
 };
 
 use super::{client::ShadowClient, request::Request};
@@ -123,6 +123,45 @@ impl Shadow {
         self.request(Operation::Delete, Ok, |client, handle, now| {
             client.delete(handle, options, now)
         })
+    }
+
+    /// Reads the document, has `change` say what to write, and writes it only if the document is
+    /// still the one that was read; else all of it again, up to `tries` times. `change` is given
+    /// `None` if there is no such shadow, and may return `None` to write nothing.
+    ///
+    /// A document that does not exist yet is created without a condition, since it has no version
+    /// to insist on.
+    ///
+    /// # Errors
+    /// A request failed; with a conflict (409) once the tries are used up.
+    pub async fn transact(
+        &self,
+        tries: u32,
+        mut change: impl FnMut(Option<&Document>) -> Option<Change>,
+    ) -> Result<Option<Accepted>, RequestFailure> {
+        let mut left = tries.max(1);
+        loop {
+            let document = match self.get().await {
+                Ok(document) => Some(document),
+                Err(failure) if failure.is_not_found() => None,
+                Err(failure) => return Err(failure),
+            };
+            let Some(Change {
+                desired, reported, ..
+            }) = change(document.as_ref())
+            else {
+                return Ok(None);
+            };
+            let mut update = Update::default();
+            update.version = document.as_ref().map(|document| document.version);
+            update.desired = section(desired.as_ref());
+            update.reported = section(reported.as_ref());
+            left -= 1;
+            match self.update(update).await {
+                Err(failure) if failure.is_conflict() && left > 0 => {}
+                outcome => return outcome.map(Some),
+            }
+        }
     }
 
     /// Follows the difference between desired and reported.
@@ -427,6 +466,10 @@ impl fmt::Display for CallbackError {
 }
 
 impl core::error::Error for CallbackError {}
+
+fn section(state: Option<&Json>) -> Section<'_> {
+    state.map_or(Section::Leave, |state| Section::Set(state.as_raw()))
+}
 
 fn read_document(accepted: Accepted) -> Result<Document, RequestFailure> {
     match accepted {
