@@ -202,6 +202,8 @@ impl fmt::Debug for ConnectOptions {
 }
 
 /// The default settings of a shadow client, with a token prefix and a jitter seed drawn at random.
+/// Events keep the message they were read from, which callbacks need; switch `keep_payloads` off
+/// to save the copy.
 #[must_use]
 pub fn shadow_config() -> Config {
     let bits = random_bits();
@@ -210,6 +212,8 @@ pub fn shadow_config() -> Config {
     let prefix = TokenPrefix::new(&format!("{bits:016x}")).expect("legal");
     let mut config = Config::new(prefix);
     config.jitter_seed = random_bits();
+    // Callbacks are given messages as they came.
+    config.keep_payloads = true;
     config
 }
 
