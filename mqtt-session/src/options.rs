@@ -212,7 +212,7 @@ impl fmt::Debug for Redacted {
 }
 
 /// A last will: what the server publishes when the connection ends without a DISCONNECT.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Will {
     /// Topic it is published to.
@@ -241,6 +241,20 @@ impl Will {
             delay: None,
             properties: MessageProperties::default(),
         }
+    }
+}
+
+/// The payload is not shown: it may be private.
+impl fmt::Debug for Will {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Will")
+            .field("topic", &self.topic)
+            .field("payload", &format_args!("{} bytes", self.payload.len()))
+            .field("qos", &self.qos)
+            .field("retain", &self.retain)
+            .field("delay", &self.delay)
+            .field("properties", &self.properties)
+            .finish()
     }
 }
 

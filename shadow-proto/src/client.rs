@@ -1,10 +1,16 @@
 //! The client: public methods and their dispatch. Each duty has a file of its own below.
 
 mod answers;
+#[cfg(any(test, fuzzing, debug_assertions))]
+mod check;
+mod driver;
+mod filters;
 mod flow;
 mod incoming;
 mod index;
 mod merge;
+mod operations;
+mod outcome;
 mod outputs;
 mod requests;
 mod resync;
@@ -17,29 +23,26 @@ mod versions;
 
 use crate::{
     config::{Config, Qos, Resync, ResyncPolicy, Subscriptions},
-    document::Accepted,
-    error::{AddError, NotShadowTopic, RegisterError, RequestError, UnknownRequest, UnknownShadow},
-    event::{
-        Event, Failure, NotSent, Output, PubackCode, PublishId, RequestId, ShadowHandle, Stage,
-        SubackCode, SubscribeId,
-    },
-    name::{ClientToken, ShadowId},
-    record::{Input, Options, Payload, Recorder, TooLateToRecord, pair},
-    request::{Interest, RequestOptions, Update},
+    error::{AddError, RegisterError, UnknownShadow},
+    event::{Event, RequestId, ShadowHandle},
+    failure::Failure,
+    name::ShadowId,
+    record::{Input, Recorder, TooLateToRecord, pair},
+    request::Interest,
     stats::Stats,
     time::Instant,
+    token::ClientToken,
     topic::Operation,
 };
-use alloc::{borrow::ToOwned, boxed::Box, collections::VecDeque, string::String, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
 use core::time::Duration;
 use outputs::Outputs;
-use requests::{Place, Purpose, Requests};
+use requests::Requests;
 use serde::{Deserialize, Serialize};
 use shadows::Shadows;
 pub use snapshot::RestoreError;
-use submit::Ask;
 use subscriptions::PendingSubscribe;
-use timers::{Timer, Timers};
+use timers::Timers;
 
 /// What is set for one shadow; `None` takes the client's setting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -108,6 +111,15 @@ pub struct Client {
 
 impl Client {
     /// A client without shadows and without connection.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// let mut config = Config::new(TokenPrefix::new("lamp-7f3a")?);
+    /// config.unlimited(); // no AWS quotas: the broker is our own
+    /// let client = Client::new(config);
+    /// assert!(!client.is_connected());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {
@@ -137,6 +149,16 @@ impl Client {
 
     /// Adds a shadow and subscribes to what `interest` says. If that holds deltas or documents,
     /// its document is fetched too (see [`Resync`]), and [`Event::Ready`] follows.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::DELTA, now)?;
+    /// assert_eq!(client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now), Err(AddError::Duplicate));
+    /// assert_eq!(client.interest(lamp), Some(Interest::DELTA));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// It was added already, there are too many, or its filters do not fit the budget.
@@ -170,6 +192,16 @@ impl Client {
 
     /// Forgets a shadow. Its requests end as [`Failure::Removed`], its filters are unsubscribed.
     ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// client.remove_shadow(lamp, now)?;
+    /// assert_eq!(client.remove_shadow(lamp, now), Err(UnknownShadow));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The handle is stale.
     pub fn remove_shadow(
@@ -199,6 +231,17 @@ impl Client {
     }
 
     /// Changes which topics of a shadow are subscribed besides those its operations need.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// # client.handle_connected(false, now);
+    /// client.register(lamp, Interest::DELTA | Interest::DOCUMENTS, now)?; // subscribes
+    /// client.register(lamp, Interest::NONE, now)?; // and unsubscribes
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The handle is stale, or the filters do not fit the budget; then nothing changed.
@@ -236,6 +279,17 @@ impl Client {
     /// Sets what one shadow does otherwise than the client's configuration. Best called right
     /// after [`add_shadow`](Self::add_shadow); requests made before keep what they had.
     ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// let mut options = ShadowOptions::default();
+    /// options.subscriptions = Some(Subscriptions::PublishOnly);
+    /// client.configure(lamp, options, now)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The handle is stale.
     pub fn configure(
@@ -258,12 +312,31 @@ impl Client {
     }
 
     /// The handle of a shadow that was added.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// assert_eq!(client.find_shadow(&ShadowId::classic("lamp")?), Some(lamp));
+    /// assert_eq!(client.find_shadow(&ShadowId::classic("fan")?), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn find_shadow(&self, id: &ShadowId) -> Option<ShadowHandle> {
         self.shadows.find(id.thing(), id.shadow())
     }
 
     /// The names of a shadow.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// assert_eq!(client.shadow_id(lamp), Some(&ShadowId::classic("lamp")?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn shadow_id(&self, shadow: ShadowHandle) -> Option<&ShadowId> {
         Some(&self.shadows.get(shadow)?.id)
@@ -277,340 +350,107 @@ impl Client {
 
     /// The response topics of a shadow whose filters are wanted, and those that are granted.
     /// Once nothing is under way the two are equal, but for what the broker refused.
+    ///
+    /// ```
+    /// # fn grant(client: &mut Client, now: Instant) -> Vec<Output> {
+    /// #     let mut rest = Vec::new();
+    /// #     while let Some(output) = client.poll_output() {
+    /// #         match output {
+    /// #             Output::Subscribe { id, filters, .. } => {
+    /// #                 client.handle_suback(id, &vec![SubackCode::new(1); filters.len()], now);
+    /// #             }
+    /// #             other => rest.push(other),
+    /// #         }
+    /// #     }
+    /// #     rest
+    /// # }
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// # client.handle_connected(false, now);
+    /// client.register(lamp, Interest::UPDATE, now)?;
+    /// assert_eq!(client.subscriptions(lamp), Some((Interest::UPDATE, Interest::NONE)));
+    /// grant(&mut client, now); // answers what `poll_output` says
+    /// assert_eq!(client.subscriptions(lamp), Some((Interest::UPDATE, Interest::UPDATE)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn subscriptions(&self, shadow: ShadowHandle) -> Option<(Interest, Interest)> {
         let entry = self.shadows.get(shadow)?;
         Some((self.wanted(shadow, entry), entry.granted))
     }
 
-    /// Asks for the document. The outcome is [`Accepted::Get`], or a rejection with the code 404
-    /// if there is no such shadow.
-    ///
-    /// # Errors
-    /// [`RequestError`]; then nothing was kept of it.
-    pub fn get(
-        &mut self,
-        shadow: ShadowHandle,
-        options: RequestOptions<'_>,
-        now: Instant,
-    ) -> Result<RequestId, RequestError> {
-        self.advance(now);
-        self.record(|| Input::Get {
-            shadow: pair(shadow),
-            options: Options::of(&options),
-        });
-        let id = self.submit(
-            shadow,
-            Ask::plain(Operation::Get, options),
-            Purpose::Application,
-        )?;
-        self.settle();
-        Ok(id)
-    }
-
-    /// Merges a partial document into the shadow, and makes the shadow if there is none. The
-    /// outcome is [`Accepted::Update`], or a rejection: with the code 409 if `update` insisted on
-    /// a version that the document does not have.
-    ///
-    /// # Errors
-    /// [`RequestError`]; then nothing was kept of it.
-    pub fn update(
-        &mut self,
-        shadow: ShadowHandle,
-        update: Update<'_>,
-        now: Instant,
-    ) -> Result<RequestId, RequestError> {
-        self.advance(now);
-        self.record(|| Input::update(shadow, &update));
-        let id = self.submit(shadow, Ask::update(&update)?, Purpose::Application)?;
-        self.settle();
-        Ok(id)
-    }
-
-    /// Removes the shadow. The outcome is [`Accepted::Delete`], or a rejection with the code 404
-    /// if there is no such shadow.
-    ///
-    /// # Errors
-    /// [`RequestError`]; then nothing was kept of it.
-    pub fn delete(
-        &mut self,
-        shadow: ShadowHandle,
-        options: RequestOptions<'_>,
-        now: Instant,
-    ) -> Result<RequestId, RequestError> {
-        self.advance(now);
-        self.record(|| Input::Delete {
-            shadow: pair(shadow),
-            options: Options::of(&options),
-        });
-        let id = self.submit(
-            shadow,
-            Ask::plain(Operation::Delete, options),
-            Purpose::Application,
-        )?;
-        self.settle();
-        Ok(id)
-    }
-
-    /// Ends a request: its outcome is [`Failure::Cancelled`] with the stage it had reached. What
-    /// was sent cannot be called back; its answer comes as [`Event::LateAnswer`].
-    ///
-    /// # Errors
-    /// The request is over.
-    pub fn cancel(&mut self, request: RequestId, now: Instant) -> Result<(), UnknownRequest> {
-        self.advance(now);
-        self.record(|| Input::Cancel {
-            request: (request.serial, request.slot),
-        });
-        let known = self.requests.get(request);
-        known
-            .filter(|known| known.purpose == Purpose::Application)
-            .ok_or(UnknownRequest)?;
-        self.fail(request, |stage| Failure::Cancelled { stage });
-        self.settle();
-        Ok(())
-    }
-
-    /// The token a request was sent with last; before it is sent, the caller's own.
-    #[must_use]
-    pub fn token(&self, request: RequestId) -> Option<ClientToken> {
-        let request = self.leader(self.requests.get(request)?);
-        match &request.own_token {
-            Some(token) => Some(**token),
-            None if request.counter == 0 || request.publish_only => None,
-            None => Some(self.generate(request.counter, request.id.slot)),
-        }
-    }
-
-    /// How far a request got; `None` once it is over.
-    #[must_use]
-    pub fn stage(&self, request: RequestId) -> Option<Stage> {
-        Some(self.stage_of(self.leader(self.requests.get(request)?)))
-    }
-
-    /// Fetches the document of a followed shadow again, however young the last one is; answered by
-    /// [`Event::Ready`].
-    ///
-    /// # Errors
-    /// The handle is stale.
-    pub fn resync(&mut self, shadow: ShadowHandle, now: Instant) -> Result<(), UnknownShadow> {
-        self.advance(now);
-        self.record(|| Input::Resync {
-            shadow: pair(shadow),
-        });
-        self.shadows.get(shadow).ok_or(UnknownShadow)?;
-        self.start_resync(shadow);
-        self.settle();
-        Ok(())
-    }
-
     /// Whether there is a connection.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// client.handle_connected(false, now);
+    /// assert!(client.is_connected());
+    /// client.handle_disconnected(now);
+    /// assert!(!client.is_connected());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn is_connected(&self) -> bool {
         self.connected
     }
 
-    /// How many requests are not yet over, those of the client itself included.
-    #[must_use]
-    pub fn outstanding(&self) -> usize {
-        self.requests.iter().count()
-    }
-
     /// Counts of what happened since the client was made.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// client.get(lamp, RequestOptions::default(), now)?;
+    /// assert_eq!(client.stats().requests, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn stats(&self) -> &Stats {
         &self.stats
     }
 
     /// The settings.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// assert_eq!(client.config().token_prefix.as_str(), "doc");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn config(&self) -> &Config {
         &self.config
-    }
-
-    /// Counts a publish of the application's own against [`Rates::publishes`](crate::Rates).
-    pub fn note_publish(&mut self, now: Instant) {
-        self.advance(now);
-        self.record(|| Input::NotePublish);
-        self.take_publish();
-        self.settle();
-    }
-
-    /// The connection is up: CONNACK said whether the session is the one of before.
-    ///
-    /// A lost session fails the requests in flight and subscribes everything wanted again; a
-    /// resumed one keeps both.
-    pub fn handle_connected(&mut self, session_present: bool, now: Instant) {
-        self.advance(now);
-        self.record(|| Input::Connected { session_present });
-        if self.connected {
-            self.disconnect();
-        }
-        self.connected = true;
-        self.stats.connects += 1;
-        if !session_present {
-            self.stats.sessions_lost += 1;
-            self.lose_session();
-        }
-        for shadow in self.shadows.handles() {
-            if let Some(entry) = self.shadows.get_mut(shadow) {
-                entry.refused = Interest::NONE;
-                entry.resubscribe_at = None;
-                entry.failures = 0;
-                entry.ready_due |= !session_present && !entry.interest.is_empty();
-            }
-            self.mark_dirty(shadow);
-            self.resync_on_connect(shadow, session_present);
-        }
-        self.settle();
-    }
-
-    /// The connection is down. What was not polled counts as not sent; what was sent stays in
-    /// flight until its deadline, or until the next connection says that the session was lost.
-    pub fn handle_disconnected(&mut self, now: Instant) {
-        self.advance(now);
-        self.record(|| Input::Disconnected);
-        if self.connected {
-            self.disconnect();
-        }
-        self.settle();
-    }
-
-    /// The SUBACK to [`Output::Subscribe`], a code for each filter. Ids of an earlier connection
-    /// are ignored.
-    pub fn handle_suback(&mut self, id: SubscribeId, codes: &[SubackCode], now: Instant) {
-        self.advance(now);
-        self.record(|| Input::Suback {
-            id: id.0,
-            codes: codes.iter().map(|code| code.number()).collect(),
-        });
-        self.subscribed(id, codes);
-        self.settle();
-    }
-
-    /// A SUBSCRIBE could not be sent; its filters are asked for again after a backoff.
-    pub fn handle_subscribe_failed(&mut self, id: SubscribeId, now: Instant) {
-        self.advance(now);
-        self.record(|| Input::SubscribeFailed { id: id.0 });
-        self.subscribe_failed(id);
-        self.settle();
-    }
-
-    /// The UNSUBACK to [`Output::Unsubscribe`].
-    pub fn handle_unsuback(&mut self, id: SubscribeId, now: Instant) {
-        self.advance(now);
-        self.record(|| Input::Unsuback { id: id.0 });
-        self.unsubscribed(id);
-        self.settle();
-    }
-
-    /// The PUBACK to [`Output::Publish`] at QoS 1. That of a publish the session repeated after it
-    /// was resumed counts as well.
-    pub fn handle_puback(&mut self, id: PublishId, code: PubackCode, now: Instant) {
-        self.advance(now);
-        self.record(|| Input::Puback {
-            id: (id.counter, id.slot),
-            code: code.number(),
-        });
-        self.acknowledged(id, code);
-        self.settle();
-    }
-
-    /// A PUBLISH could not be sent (too large for the broker, say): its request fails.
-    pub fn handle_send_failed(&mut self, id: PublishId, now: Instant) {
-        self.advance(now);
-        self.record(|| Input::SendFailed {
-            id: (id.counter, id.slot),
-        });
-        if let Some(request) = self.try_of(id) {
-            self.fail(request, |_| Failure::NotSent {
-                stage: Stage::Queued,
-                reason: NotSent::Refused,
-            });
-        }
-        self.settle();
-    }
-
-    /// A message arrived on the connection. What is ours but cannot be read becomes
-    /// [`Event::Undecodable`] and changes nothing.
-    ///
-    /// # Errors
-    /// It is not on a response topic of a shadow of this client; nothing was done with it.
-    pub fn handle_publish(
-        &mut self,
-        topic: &str,
-        payload: &[u8],
-        now: Instant,
-    ) -> Result<(), NotShadowTopic> {
-        self.advance(now);
-        self.record(|| Input::Publish {
-            topic: topic.to_owned(),
-            payload: Payload::of(payload),
-        });
-        self.receive(topic, payload)?;
-        self.settle();
-        Ok(())
-    }
-
-    /// Time has passed: call it when [`poll_timeout`](Self::poll_timeout) says so, with a fresh
-    /// reading of the clock.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        self.advance(now);
-        self.record(|| Input::Timeout);
-        while let Some((at, timer)) = self.timers.peek().filter(|(at, _)| *at <= self.now) {
-            self.timers.pop();
-            if self.is_alive(at, timer) {
-                self.fire(timer);
-            }
-        }
-        self.settle();
-    }
-
-    /// The next thing to do, in the order things happened. A [`Output::Publish`] that was taken
-    /// counts as sent.
-    #[must_use]
-    pub fn poll_output(&mut self) -> Option<Output> {
-        if let Some(recorder) = &mut self.recorder {
-            recorder.polled();
-        }
-        loop {
-            let output = self.outputs.pop()?;
-            let Output::Publish { id, .. } = &output else {
-                return Some(output);
-            };
-            let id = *id;
-            // A request that ended meanwhile is not published any more.
-            let Some(request) = self.try_of(id) else {
-                continue;
-            };
-            let Some(entry) = self.requests.get_mut(request) else {
-                continue;
-            };
-            entry.place = Place::InFlight;
-            entry.stage = entry.stage.max(Stage::Sent);
-            self.stats.publishes += 1;
-            if entry.publish_only && entry.qos == Qos::AtMostOnce {
-                self.finish(request, Ok(Accepted::Published), None);
-                self.settle();
-            }
-            return Some(output);
-        }
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) is due; `None` if nothing is.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        let timer = self.timers.peek().map(|(at, _)| at);
-        match (timer, self.pump_at) {
-            (Some(timer), Some(pump)) => Some(timer.min(pump)),
-            (timer, pump) => timer.or(pump),
-        }
     }
 
     /// Records every input from here on, so that [`replay`](crate::replay) comes to the same
     /// outputs. Take what was recorded from time to time with
     /// [`take_recording`](Self::take_recording); when more than
     /// [`Limits::recording`](crate::Limits) waits, the recording ends.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// client.start_recording()?;
+    /// client.add_shadow(ShadowId::classic("lamp")?, Interest::DELTA, now)?;
+    /// client.handle_connected(false, now);
+    /// let mut outputs = Vec::new();
+    /// while let Some(output) = client.poll_output() {
+    ///     outputs.push(output);
+    /// }
+    /// let recording = client.take_recording();
+    ///
+    /// let mut again = Vec::new();
+    /// replay(&recording, |output| again.push(output.clone()))?;
+    /// assert_eq!(again, outputs);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The client was used already, so that the recording could not be replayed.
@@ -664,61 +504,6 @@ impl Client {
 
     fn requests_and_shadows(&self) -> usize {
         self.requests.asked + self.shadows.len()
-    }
-
-    fn disconnect(&mut self) {
-        self.connected = false;
-        self.stats.disconnects += 1;
-        self.forget_pending();
-        self.withdraw();
-    }
-
-    /// Whether a timer's owner still wants to be woken at that time.
-    fn is_alive(&self, at: Instant, timer: Timer) -> bool {
-        match timer {
-            Timer::Deadline(id) => self
-                .requests
-                .get(id)
-                .is_some_and(|request| request.deadline == Some(at)),
-            Timer::Retry(id) => self
-                .requests
-                .get(id)
-                .is_some_and(|request| request.retry_at == Some(at)),
-            Timer::Suback(id) => self
-                .pending
-                .iter()
-                .any(|pending| pending.id == id && pending.deadline == at),
-            Timer::Resubscribe(shadow) => self
-                .shadows
-                .get(shadow)
-                .is_some_and(|entry| entry.resubscribe_at == Some(at)),
-            Timer::Linger(shadow, operation) => self.lingering.contains(&(shadow, operation, at)),
-            Timer::Resync(shadow) => self
-                .shadows
-                .get(shadow)
-                .is_some_and(|entry| entry.resync_at == Some(at)),
-        }
-    }
-
-    fn fire(&mut self, timer: Timer) {
-        match timer {
-            Timer::Deadline(id) => self.expire(id),
-            Timer::Retry(id) => self.retry_now(id),
-            Timer::Suback(id) => self.subscribe_failed(id),
-            Timer::Resubscribe(shadow) => {
-                if let Some(entry) = self.shadows.get_mut(shadow) {
-                    entry.resubscribe_at = None;
-                }
-                self.mark_dirty(shadow);
-            }
-            Timer::Linger(shadow, operation) => self.linger_over(shadow, operation),
-            Timer::Resync(shadow) => {
-                if let Some(entry) = self.shadows.get_mut(shadow) {
-                    entry.resync_at = None;
-                }
-                self.start_resync(shadow);
-            }
-        }
     }
 
     fn tell(&mut self, event: Event) {
@@ -785,70 +570,5 @@ impl Client {
         let own = entry.options.as_deref().and_then(|options| options.resync);
         let resync = own.unwrap_or(self.config.resync);
         (resync.policy != ResyncPolicy::Never).then_some(resync)
-    }
-
-    /// Checks what must hold between any two calls. Panics when it does not: for tests.
-    #[cfg(any(test, fuzzing, debug_assertions))]
-    #[doc(hidden)]
-    pub fn check_invariants(&self) {
-        self.outputs.check_invariants();
-        let mut in_flight = 0;
-        let mut users = alloc::collections::BTreeMap::new();
-        for request in self.requests.iter() {
-            let shadow = self.shadows.get(request.shadow);
-            debug_assert!(shadow.is_some(), "a request's shadow is there");
-            match request.place {
-                Place::Waiting => {
-                    debug_assert!(self.waiting.contains(&request.id), "it is in the list")
-                }
-                Place::Ready => debug_assert!(self.connected, "nothing is ready while offline"),
-                Place::Output => {
-                    debug_assert!(self.connected, "nothing is queued for a lost connection");
-                    in_flight += 1;
-                }
-                Place::InFlight => in_flight += 1,
-                Place::Backoff => {
-                    debug_assert!(request.retry_at.is_some(), "it will be tried again")
-                }
-                Place::Follower(leader) => {
-                    let leader = self.requests.get(leader);
-                    debug_assert!(
-                        leader.is_some_and(|leader| leader.followers.contains(&request.id))
-                    );
-                }
-            }
-            if !request.publish_only && !matches!(request.place, Place::Follower(_)) {
-                *users
-                    .entry((request.shadow, request.operation))
-                    .or_insert(0) += 1;
-            }
-        }
-        debug_assert_eq!(self.in_flight, in_flight, "what is in flight is counted");
-        let by_thing: u32 = self.shadows.things().map(|thing| thing.in_flight).sum();
-        debug_assert_eq!(by_thing, in_flight, "and by thing");
-        debug_assert!(
-            in_flight <= self.config.window.per_connection.max(1),
-            "the window holds"
-        );
-        let mut filters = 0;
-        for (handle, entry) in self.shadows.iter() {
-            filters += u32::from(entry.filters);
-            let both = entry.granted.intersection(entry.asked);
-            debug_assert!(both.is_empty(), "what is granted is not asked for");
-            for operation in Operation::ALL {
-                let counted = entry
-                    .users
-                    .get(operation as usize)
-                    .copied()
-                    .unwrap_or_default();
-                let users = users.get(&(handle, operation)).copied().unwrap_or(0);
-                debug_assert_eq!(counted, users, "users are counted");
-            }
-        }
-        debug_assert_eq!(self.filters, filters, "the budget is counted");
-        debug_assert!(
-            self.requests.asked <= self.config.limits.requests,
-            "the queue is bounded"
-        );
     }
 }

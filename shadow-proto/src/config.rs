@@ -1,6 +1,6 @@
 //! What can be set, with the defaults.
 
-use crate::name::{TokenPrefix, TopicPrefix};
+use crate::{name::TopicPrefix, token::TokenPrefix};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 

@@ -3,8 +3,8 @@
 use crate::{
     field::Field,
     json::Json,
-    name::ClientToken,
     time::Timestamp,
+    token::ClientToken,
     wire::{self, ErrorCode, Version},
 };
 use alloc::{boxed::Box, string::String};

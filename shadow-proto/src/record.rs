@@ -6,7 +6,8 @@
 use crate::{
     client::{Client, ShadowOptions},
     config::{Config, Qos},
-    event::{Output, PubackCode, PublishId, RequestId, ShadowHandle, SubackCode, SubscribeId},
+    event::{Output, PublishId, RequestId, ShadowHandle, SubscribeId},
+    failure::{PubackCode, SubackCode},
     json::Json,
     name::ShadowId,
     request::{Interest, RequestOptions, Retry, Section, Update, WhenOffline},

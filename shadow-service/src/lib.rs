@@ -15,18 +15,21 @@
 #![no_std]
 
 extern crate alloc;
-#[cfg(feature = "local")]
+#[cfg(any(feature = "local", feature = "store"))]
 extern crate std;
 
 mod delta;
 mod document;
 mod error;
+#[cfg(feature = "store")]
+mod file_store;
 mod limits;
 mod list;
 #[cfg(any(feature = "broker", feature = "http"))]
 pub mod local;
 mod merge;
 mod parse;
+mod record;
 mod reply;
 mod request;
 mod service;
@@ -41,8 +44,11 @@ mod write;
 pub use delta::Delta;
 pub use document::{Document, Record, Section, Tombstone};
 pub use error::{Rejection, ShadowError};
+#[cfg(feature = "store")]
+pub use file_store::{FileStore, OpenError};
 pub use list::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE};
 pub use parse::ParseError;
+pub use record::DecodeError;
 pub use reply::{Answer, Handled, Ignored, Outgoing, Page};
 pub use service::Service;
 pub use settings::{

@@ -362,3 +362,113 @@ const fn qos(qos: Qos) -> QoS {
         Qos::ExactlyOnce => QoS::ExactlyOnce,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g13_a_failed_encoding_leaves_nothing_behind() {
+        let mut output = BytesMut::from(&[1, 2][..]);
+        // mqttbytes itself: five bytes stay behind.
+        let packet = v4::Publish::new("t", QoS::AtLeastOnce, Vec::new());
+        let mut bare = output.clone();
+        assert!(packet.write(&mut bare).is_err());
+        assert_ne!(bare, output);
+        let result = guarded(&mut output, |out| packet.write(out));
+        assert_eq!(result, Err(EncodeError));
+        assert_eq!(output, [1, 2][..]);
+    }
+
+    #[test]
+    fn g13_sizes_are_our_own() {
+        let mut message = Publish::new("t", vec![0; 200]).with_expiry(Duration::from_secs(9));
+        let properties = message.properties.as_deref_mut().unwrap();
+        properties.payload_is_utf8 = Some(false);
+        properties.content_type = Some("c".repeat(130));
+        properties.response_topic = Some("r".into());
+        properties.correlation_data = Some(bytes::Bytes::from_static(&[1]));
+        properties.user_properties = vec![("k".into(), "v".into())];
+        for version in [Version::V3_1_1, Version::V5] {
+            for (wanted, id) in [(Qos::AtMostOnce, 0), (Qos::ExactlyOnce, 9)] {
+                message.qos = wanted;
+                let before = message.clone();
+                let mut output = BytesMut::new();
+                let expiry = Some(Duration::from_secs(5));
+                publish(version, &mut message, id, false, expiry, &mut output).unwrap();
+                assert_eq!(output.len(), publish_size(version, &message));
+                assert_eq!(message, before, "what was lent came back");
+            }
+            let filters = ["a".repeat(100), "b".repeat(100)]
+                .map(|text| (TopicFilter::new(text).unwrap(), Qos::AtLeastOnce));
+            let pairs: Vec<_> = filters.iter().map(|(filter, qos)| (filter, *qos)).collect();
+            let mut output = BytesMut::new();
+            subscribe(version, 1, &pairs, &mut output).unwrap();
+            assert_eq!(
+                output.len(),
+                subscribe_size(version, [100, 100].into_iter())
+            );
+        }
+    }
+
+    #[test]
+    fn g16_a_disconnect_keeps_its_reason() {
+        let encode = |code, expiry| {
+            let mut output = BytesMut::new();
+            disconnect(Version::V5, code, expiry, &mut output).unwrap();
+            output
+        };
+        // mqttbytes itself: the reason is lost with empty properties.
+        let packet = v5::Disconnect {
+            reason_code: v5::DisconnectReasonCode::ProtocolError,
+            properties: Some(v5::DisconnectProperties::new()),
+        };
+        let mut bare = BytesMut::new();
+        let _ = packet.write(&mut bare);
+        assert_eq!(bare, [0xe0, 0x00][..]);
+        assert_eq!(
+            encode(DisconnectCode::PROTOCOL_ERROR, None),
+            [0xe0, 0x01, 0x82][..]
+        );
+        assert_eq!(encode(DisconnectCode::NORMAL, None), [0xe0, 0x00][..]);
+        assert_eq!(
+            encode(DisconnectCode::WITH_WILL_MESSAGE, Some(Duration::MAX)),
+            [0xe0, 0x07, 0x04, 0x05, 0x11, 0xff, 0xff, 0xff, 0xff][..]
+        );
+    }
+
+    #[test]
+    #[cfg(not(debug_assertions))]
+    fn g17_a_request_without_identifier_or_filters_is_not_written() {
+        g17_cases();
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    fn g17_a_request_without_identifier_or_filters_is_asserted_against() {
+        for case in G17 {
+            assert!(std::panic::catch_unwind(case).is_err());
+        }
+    }
+
+    #[cfg(not(debug_assertions))]
+    fn g17_cases() {
+        for case in G17 {
+            assert_eq!(case(), Err(EncodeError));
+        }
+    }
+
+    const G17: [fn() -> Result<(), EncodeError>; 4] = [
+        || subscribe(Version::V5, 1, &[], &mut BytesMut::new()),
+        || unsubscribe(Version::V3_1_1, 1, &[], &mut BytesMut::new()),
+        || {
+            let filter = TopicFilter::new("a").unwrap();
+            let filters = [(&filter, Qos::AtMostOnce)];
+            subscribe(Version::V5, 0, &filters, &mut BytesMut::new())
+        },
+        || {
+            let filters = [TopicFilter::new("a").unwrap()];
+            unsubscribe(Version::V5, 0, &filters, &mut BytesMut::new())
+        },
+    ];
+}

@@ -9,9 +9,9 @@ use super::{
 use crate::{
     document::{Accepted, Document, Rejection, Updated},
     event::{Event, Origin, RequestId, ShadowHandle},
-    name::ClientToken,
     request::Interest,
     time::Timestamp,
+    token::ClientToken,
     topic::Operation,
     wire::{self, ErrorCode, Version},
 };

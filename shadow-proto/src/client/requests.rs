@@ -4,10 +4,11 @@
 use crate::{
     config::Qos,
     document::Rejection,
-    event::{RequestId, ShadowHandle, Stage},
-    name::{ClientToken, TokenPrefix},
+    event::{RequestId, ShadowHandle},
+    failure::Stage,
     request::{Retry, WhenOffline},
     time::Instant,
+    token::{ClientToken, TokenPrefix},
     topic::Operation,
 };
 use alloc::{

@@ -6,7 +6,8 @@ use super::{
 use crate::{
     config::ResyncPolicy,
     document::{Accepted, Delta, Document},
-    event::{Event, Failure, Origin, ShadowHandle},
+    event::{Event, Origin, ShadowHandle},
+    failure::Failure,
     request::{Interest, RequestOptions, Retry},
     topic::Operation,
     wire::ErrorCode,

@@ -4,9 +4,10 @@ use super::{Client, requests::Past, shadows::Shadow, versions::Versions};
 use crate::{
     config::Config,
     error::AddError,
-    name::{ClientToken, NameError, ShadowId},
+    name::{NameError, ShadowId},
     request::Interest,
     time::Instant,
+    token::ClientToken,
     topic::Operation,
 };
 use alloc::{
@@ -24,6 +25,18 @@ impl Client {
     /// come. Text (JSON, with a version of its own), to be kept wherever the application likes.
     ///
     /// It holds no document: fetch one, or keep what `Ready` and `Delta` brought.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// let snapshot = client.snapshot();
+    /// let config = Config::new(TokenPrefix::new("doc-2")?); // another prefix: this is another start
+    /// let restored = Client::restore(config, &snapshot)?;
+    /// assert!(restored.find_shadow(&ShadowId::classic("lamp")?).is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn snapshot(&self) -> String {
         let shadows: Vec<_> = self.shadows.iter().collect();

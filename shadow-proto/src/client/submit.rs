@@ -9,10 +9,11 @@ use super::{
 use crate::{
     config::Subscriptions,
     error::RequestError,
-    event::{Failure, NotSent, RequestId, ShadowHandle, Stage},
+    event::{RequestId, ShadowHandle},
+    failure::{Failure, NotSent, Stage},
     json::{Json, is_object},
-    name::ClientToken,
     request::{RequestOptions, Section, Update, WhenOffline},
+    token::ClientToken,
     topic::Operation,
     wire::Version,
 };

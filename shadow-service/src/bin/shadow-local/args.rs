@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 use shadow_proto::TopicPrefix;
 use shadow_service::{MessageOrder, Rate, Settings};
-use std::net::ToSocketAddrs as _;
+use std::{net::ToSocketAddrs as _, path::PathBuf};
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
@@ -14,6 +14,7 @@ Usage: shadow-local [OPTIONS]
   --listen ADDR     serve MQTT 3.1.1 and 5 on an embedded broker there
                     [default: 127.0.0.1:1883]; port 0 takes a free one
   --http ADDR       serve the REST data plane (AWS SDKs: iot-data) there
+  --data DIR        keep documents there; without it they end with the process
   --verbose, -v     print one line for each request
   --help, -h        print this
   --version, -V     print the version
@@ -41,6 +42,7 @@ pub(crate) enum Args {
 pub(crate) struct Run {
     pub(crate) listen: SocketAddr,
     pub(crate) http: Option<SocketAddr>,
+    pub(crate) data: Option<PathBuf>,
     pub(crate) verbose: bool,
     pub(crate) settings: Settings,
 }
@@ -54,6 +56,7 @@ impl Args {
         let mut run = Run {
             listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
             http: None,
+            data: None,
             verbose: false,
             settings: Settings::default(),
         };
@@ -73,6 +76,7 @@ impl Args {
             match flag {
                 "--listen" => run.listen = address(flag, &value()?)?,
                 "--http" => run.http = Some(address(flag, &value()?)?),
+                "--data" => run.data = Some(PathBuf::from(value()?)),
                 "--prefix" => {
                     let prefix = TopicPrefix::new(&value()?);
                     settings.prefix = prefix.map_err(|error| format!("{flag}: {error}"))?;
@@ -135,11 +139,12 @@ mod tests {
     #[test]
     fn every_flag_is_read() {
         let all = run(
-            "--listen 0.0.0.0:0 --http=8080 -v --prefix site/1 --max-document-bytes 30720 \
+            "--listen 0.0.0.0:0 --http=8080 -v --data /x/y --prefix site/1 --max-document-bytes 30720 \
              --max-depth=6 --rate 20 --shuffle 7",
         );
         assert_eq!(all.listen.to_string(), "0.0.0.0:0");
         assert_eq!(all.http.unwrap().to_string(), "127.0.0.1:8080");
+        assert_eq!(all.data, Some(PathBuf::from("/x/y")));
         assert!(all.verbose);
         assert_eq!(all.settings.prefix.as_str(), "site/1");
         assert_eq!(all.settings.limits.max_document_bytes, 30720);

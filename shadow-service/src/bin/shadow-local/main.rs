@@ -6,7 +6,10 @@ mod args;
 
 use args::{Args, HELP, Run};
 use core::fmt::Display;
-use shadow_service::local::{Options, Served, Server};
+use shadow_service::{
+    FileStore,
+    local::{Options, Served, Server, broker::BrokerOptions},
+};
 use std::{io::Write as _, process::ExitCode, sync::Arc};
 
 fn main() -> ExitCode {
@@ -30,10 +33,16 @@ fn main() -> ExitCode {
 async fn serve(run: Run) -> ExitCode {
     let mut options = Options::default();
     options.settings = run.settings;
-    let mut broker = shadow_service::local::broker::BrokerOptions::default();
+    let mut broker = BrokerOptions::default();
     broker.listen = run.listen;
     options.broker = Some(broker);
     options.http = run.http;
+    if let Some(directory) = &run.data {
+        match FileStore::open(directory) {
+            Ok(store) => options.store = Some(Box::new(store)),
+            Err(error) => return fail(1, &error),
+        }
+    }
     if run.verbose {
         options.observer = Some(Arc::new(|served: &Served<'_>| {
             print(&format!("{served}\n"));
@@ -55,7 +64,10 @@ async fn serve(run: Run) -> ExitCode {
     if let Some(address) = server.http_address() {
         greeting += &format!("REST data plane on http://{address}\n");
     }
-    greeting += "documents are kept in memory and end with this process\n";
+    greeting += &match run.data {
+        Some(directory) => format!("documents are kept in {}\n", directory.display()),
+        None => "documents are kept in memory and end with this process\n".to_owned(),
+    };
     print(&greeting);
     stop.requested().await;
     server.stop().await;

@@ -1,0 +1,16 @@
+//! Sessions against hand-written bytes, both versions.
+
+#[cfg(test)]
+mod chunking;
+#[cfg(test)]
+mod connect;
+#[cfg(test)]
+mod guards;
+#[cfg(test)]
+mod peer;
+#[cfg(test)]
+mod publish;
+#[cfg(test)]
+mod receive;
+#[cfg(test)]
+mod subscribe;
