@@ -1,17 +1,22 @@
 //! The driver over in-memory streams, in paused time.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::std_instead_of_alloc,
+    reason = "helpers of tests are tests"
+)]
 
 #[path = "../../transport-core/tests/support/broker.rs"]
 mod broker;
 
-use core::{future::pending, time::Duration};
+use core::{
+    future::pending,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 use std::{
     io,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 
 use broker::Broker;
@@ -51,7 +56,7 @@ async fn serve(broker: Shared, mut stream: DuplexStream) {
         let count = stream.read(&mut bytes).await.unwrap_or(0);
         let (more, output) = {
             let mut broker = broker.lock().unwrap();
-            let more = count > 0 && broker.feed(&bytes[..count]);
+            let more = count > 0 && broker.feed(bytes.get(..count).unwrap());
             (more, broker.take_output())
         };
         if stream.write_all(&output).await.is_err() || !more {
@@ -129,7 +134,7 @@ async fn reconnects_after_what_the_backoff_says() {
     let connector = move |_| {
         let refused = counter.fetch_add(1, Ordering::Relaxed) < 3;
         let stream = (!refused).then(|| open(&its, 4096));
-        async { stream.ok_or(io::Error::from(io::ErrorKind::ConnectionRefused)) }
+        async { stream.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionRefused)) }
     };
     let begin = Instant::now();
     let client = start_with(options(), connector).unwrap();
