@@ -201,7 +201,7 @@ impl Hub {
     pub fn handle_connected(&self, session_present: bool) {
         self.drive(|state, now| {
             state.client.handle_connected(session_present, now);
-            state.plain.connected(session_present);
+            state.plain_connected(session_present);
             state.restart_readiness(session_present);
         });
     }
@@ -211,7 +211,7 @@ impl Hub {
     pub fn handle_disconnected(&self) {
         self.drive(|state, now| {
             state.client.handle_disconnected(now);
-            state.plain.disconnected();
+            state.plain_disconnected();
         });
     }
 
@@ -544,6 +544,7 @@ impl State {
             return;
         }
         self.client.handle_disconnected(now);
+        self.plain_disconnected();
         self.unfinished = self.requests.len() + self.plain.outstanding();
         let requests: Vec<RequestId> = self.requests.keys().copied().collect();
         for request in requests {

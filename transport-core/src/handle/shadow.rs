@@ -164,7 +164,7 @@ impl Shadow {
         }
     }
 
-    /// Follows the difference between desired and reported.
+    /// Follows the difference between desired and reported, from now on.
     ///
     /// Each delta holds the whole remaining difference, so the stream keeps only the newest that
     /// was not read. On each connect the document is fetched (see
