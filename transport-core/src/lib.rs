@@ -100,12 +100,13 @@ pub use callback::{Response, Status};
 pub use connection::{Attempt, Connection, TransportStep};
 pub use endpoint::{Endpoint, EndpointError, Scheme};
 pub use error::{
-    ConnectError, NotReady, OpenError, PublishFailure, RequestFailure, Stopped, SubscribeFailure,
+    CallbackError, ConnectError, NotReady, OpenError, PublishFailure, RequestFailure, Stopped,
+    SubscribeFailure,
 };
 pub use event::{ConnectionEvent, ConnectionInfo};
 pub use handle::{
-    CallbackError, Connecting, Publishing, Ready, Request, Shadow, ShadowClient, Shutdown,
-    Subscribing, Unfinished, Unsubscribing,
+    Connecting, Publishing, Ready, Request, Shadow, ShadowClient, Shutdown, Subscribing,
+    Unfinished, Unsubscribing,
 };
 pub use hub::{Clock, Hub, HubOptions, StopRequest, system_clock};
 pub use link::{Link, LinkEvent};
