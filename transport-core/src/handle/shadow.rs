@@ -201,7 +201,7 @@ impl Shadow {
     /// `None` if there is no such shadow yet or none was fetched.
     ///
     /// # Errors
-    /// The future fails with [`NotReady`] if the broker refused a subscription, if the document
+    /// The future fails with [`NotReady`](crate::NotReady) if the broker refused a subscription, if the document
     /// could not be fetched, or if the client was stopped.
     pub fn ready(&self) -> Ready {
         Ready(self.clone())
