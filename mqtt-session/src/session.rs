@@ -49,6 +49,9 @@ pub struct Session {
     server: ServerLimits,
     /// Whether the server keeps the session when the connection ends.
     survives: bool,
+    /// A CONNECT was sent since the last CONNACK and not answered: the server may have begun
+    /// another session for it, so that "session present" proves nothing.
+    doubt: bool,
     assigned_client_id: Option<String>,
     keep_alive: KeepAlive,
     ids: PacketIds,
@@ -88,6 +91,7 @@ impl Session {
             now: Instant::ORIGIN,
             server: ServerLimits::default(),
             survives: false,
+            doubt: false,
             assigned_client_id: None,
             keep_alive: KeepAlive::default(),
             ids: PacketIds::new(),
@@ -168,12 +172,12 @@ impl Session {
     /// The transport is gone (end of stream, or an error). Without effect after a final event.
     pub fn handle_closed(&mut self, now: Instant) {
         self.advance(now);
-        self.control.clear();
         if self.phase != Phase::Closed {
             self.finish(Event::Disconnected {
                 reason: DisconnectReason::TransportClosed,
             });
         }
+        self.control.clear();
     }
 
     /// Time has passed: keep-alive, timeouts.
@@ -299,7 +303,8 @@ impl Session {
         self.advance(now);
         match self.phase {
             Phase::Closed => return,
-            Phase::Connecting { .. } => self.control.clear(),
+            // A CONNECT that is still here is not sent: the transport closes without a word.
+            Phase::Connecting { .. } => {}
             Phase::Connected => {
                 self.write_publishes_to_control();
                 self.say_goodbye(how);
@@ -458,7 +463,10 @@ impl Session {
             Version::V3_1_1 => None,
             Version::V5 => Some(self.asked.receive_maximum),
         };
-        match self.incoming.handle_publish(id, qos, maximum)? {
+        match self
+            .incoming
+            .handle_publish(id, qos, message.dup, maximum)?
+        {
             Arrival::Deliver => {
                 let delivery = Delivery {
                     id,

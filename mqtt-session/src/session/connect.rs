@@ -73,8 +73,12 @@ impl Session {
         }
         self.phase = Phase::Connected;
         self.server = server_limits(&connack);
+        let doubt = core::mem::take(&mut self.doubt);
         if !connack.session_present {
             self.lose_session();
+        } else if doubt {
+            self.incoming.handle_session_doubted();
+            self.requests.handle_session_doubted();
         }
         let version = self.asked.version;
         let expiry = match (version, connack.session_expiry) {
@@ -114,17 +118,26 @@ impl Session {
 
     /// The connection is over and `event` is its last one.
     pub(super) fn finish(&mut self, event: Event) {
-        let was_connected = self.phase == Phase::Connected;
-        self.phase = Phase::Closed;
-        if was_connected {
-            self.outgoing.handle_disconnected(&mut self.events);
-            self.incoming.handle_disconnected();
-            self.requests
-                .handle_disconnected(&mut self.ids, &mut self.events);
-            if !self.survives {
-                self.lose_session();
+        match core::mem::replace(&mut self.phase, Phase::Closed) {
+            Phase::Closed => {}
+            Phase::Connecting { .. } => {
+                let written = self.control.is_empty();
+                self.control.clear();
+                // A refusal began no session.
+                if written && matches!(event, Event::Disconnected { .. }) {
+                    self.doubt = true;
+                }
             }
-            self.server = ServerLimits::default();
+            Phase::Connected => {
+                self.outgoing.handle_disconnected(&mut self.events);
+                self.incoming.handle_disconnected();
+                self.requests
+                    .handle_disconnected(&mut self.ids, &mut self.events);
+                if !self.survives {
+                    self.lose_session();
+                }
+                self.server = ServerLimits::default();
+            }
         }
         self.events.push(event);
     }

@@ -23,27 +23,28 @@ fn breaks_v3(bytes: &str) -> ProtocolError {
 fn message(bytes: &str) -> Message {
     let mut peer = Peer::connected(Version::V5);
     peer.receive(bytes);
-    match peer.events().remove(0) {
-        Event::Message(message) => message,
-        other => panic!("{other:?} from {bytes}"),
-    }
+    let Event::Message(message) = peer.events().remove(0) else {
+        panic!("no message from {bytes}");
+    };
+    message
 }
 
 fn ended(bytes: &str) -> (DisconnectCode, Option<Box<str>>) {
     let mut peer = Peer::connected(Version::V5);
     peer.receive(bytes);
     assert_eq!(peer.output(), "");
-    match peer.events().remove(0) {
-        Event::Disconnected {
-            reason:
-                DisconnectReason::ByServer {
-                    code,
-                    reason_string,
-                    ..
-                },
-        } => (code, reason_string),
-        other => panic!("{other:?} from {bytes}"),
-    }
+    let Event::Disconnected {
+        reason:
+            DisconnectReason::ByServer {
+                code,
+                reason_string,
+                ..
+            },
+    } = peer.events().remove(0)
+    else {
+        panic!("not the end by {bytes}");
+    };
+    (code, reason_string)
 }
 
 fn malformed(packet: &'static str) -> ProtocolError {

@@ -1,11 +1,15 @@
 //! Sessions against hand-written bytes, both versions.
 
+extern crate alloc;
+
 #[cfg(test)]
 mod chunking;
 #[cfg(test)]
 mod connect;
 #[cfg(test)]
 mod guards;
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod peer;
 #[cfg(test)]
