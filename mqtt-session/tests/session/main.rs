@@ -9,6 +9,8 @@ mod connect;
 #[cfg(test)]
 mod guards;
 #[cfg(test)]
+mod guards_outbound;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod peer;
@@ -16,5 +18,7 @@ mod peer;
 mod publish;
 #[cfg(test)]
 mod receive;
+#[cfg(test)]
+mod server;
 #[cfg(test)]
 mod subscribe;
