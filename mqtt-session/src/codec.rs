@@ -31,7 +31,7 @@ mod inbound;
 mod outbound;
 mod properties;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 
 use crate::{
     ConnectCode, DisconnectCode, Message, ProtocolError, PubackCode, SubackCode, UnsubackCode,
@@ -132,6 +132,10 @@ pub(crate) fn decode(
     if input.len() < frame.size() {
         return Ok(None);
     }
+    if let Some(ack) = inbound::read_plain_ack(frame, input)? {
+        input.advance(frame.size());
+        return Ok(Some(ack));
+    }
     let bytes = input.split_to(frame.size()).freeze();
     match version {
         Version::V3_1_1 => inbound::read_v4(frame, bytes).map(Some),
@@ -170,9 +174,4 @@ fn malformed(packet: &'static str, error: mqttbytes::Error) -> ProtocolError {
         | Error::MalformedRemainingLength
         | Error::InsufficientBytes(_) => ProtocolError::Malformed { packet },
     }
-}
-
-/// Whether MQTT forbids this byte in the topic of a PUBLISH.
-const fn forbidden_in_topic(byte: u8) -> bool {
-    matches!(byte, 0 | b'+' | b'#')
 }

@@ -5,15 +5,42 @@ use core::time::Duration;
 use mqttbytes::{FixedHeader, v4, v5};
 
 use super::{
-    Ack, ConnAck, Packet, ServerDisconnect, UnsubackCodes, forbidden_in_topic,
+    Ack, ConnAck, Packet, ServerDisconnect, UnsubackCodes,
     frame::{Frame, Kind},
     malformed,
     properties::{Walked, walk},
 };
 use crate::{
     ConnectCode, DisconnectCode, Message, MessageProperties, ProtocolError, PubackCode, Qos,
-    SubackCode, UnsubackCode,
+    SubackCode, UnsubackCode, filter::has_forbidden,
 };
+
+/// Reads an acknowledgement that is a number alone: all of 3.1.1, and most of 5. There are as many
+/// of them as messages, and nothing in them to get wrong.
+pub(super) fn read_plain_ack(frame: Frame, bytes: &[u8]) -> Result<Option<Packet>, ProtocolError> {
+    let wrap = match frame.kind {
+        Kind::PubAck => Packet::PubAck,
+        Kind::PubRec => Packet::PubRec,
+        Kind::PubRel => Packet::PubRel,
+        Kind::PubComp => Packet::PubComp,
+        Kind::ConnAck
+        | Kind::Publish
+        | Kind::SubAck
+        | Kind::UnsubAck
+        | Kind::PingResp
+        | Kind::Disconnect => return Ok(None),
+    };
+    let id = bytes.get(frame.header()..frame.size());
+    let Some(&[high, low]) = id else {
+        return Ok(None);
+    };
+    let id = not_zero(frame.kind.name(), u16::from_be_bytes([high, low]))?;
+    Ok(Some(wrap(Ack {
+        id,
+        code: PubackCode::SUCCESS,
+        reason_string: None,
+    })))
+}
 
 /// Reads one frame of MQTT 3.1.1.
 pub(super) fn read_v4(frame: Frame, bytes: Bytes) -> Result<Packet, ProtocolError> {
@@ -45,22 +72,6 @@ pub(super) fn read_v4(frame: Frame, bytes: Bytes) -> Result<Packet, ProtocolErro
                 },
             }
         }
-        Kind::PubAck => Packet::PubAck(plain_ack(
-            packet,
-            v4::PubAck::read(header, bytes).map_err(error)?.pkid,
-        )?),
-        Kind::PubRec => Packet::PubRec(plain_ack(
-            packet,
-            v4::PubRec::read(header, bytes).map_err(error)?.pkid,
-        )?),
-        Kind::PubRel => Packet::PubRel(plain_ack(
-            packet,
-            v4::PubRel::read(header, bytes).map_err(error)?.pkid,
-        )?),
-        Kind::PubComp => Packet::PubComp(plain_ack(
-            packet,
-            v4::PubComp::read(header, bytes).map_err(error)?.pkid,
-        )?),
         Kind::SubAck => {
             let read = v4::SubAck::read(header, bytes).map_err(error)?;
             let codes = read.return_codes.into_iter().map(|code| match code {
@@ -80,8 +91,10 @@ pub(super) fn read_v4(frame: Frame, bytes: Bytes) -> Result<Packet, ProtocolErro
             }
         }
         Kind::PingResp => Packet::PingResp,
-        // Refused by its header.
-        Kind::Disconnect => return Err(ProtocolError::UnexpectedPacket { packet }),
+        // Taken by `read_plain_ack`, or refused by its header.
+        Kind::PubAck | Kind::PubRec | Kind::PubRel | Kind::PubComp | Kind::Disconnect => {
+            return Err(ProtocolError::UnexpectedPacket { packet });
+        }
     })
 }
 
@@ -327,7 +340,7 @@ fn check_topic(body: &[u8], may_be_empty: bool) -> Result<usize, ProtocolError> 
         .split_first_chunk::<2>()
         .and_then(|(length, rest)| rest.get(..usize::from(u16::from_be_bytes(*length))))
         .ok_or(ProtocolError::Malformed { packet: "PUBLISH" })?;
-    if topic.is_empty() && !may_be_empty || topic.iter().any(|byte| forbidden_in_topic(*byte)) {
+    if topic.is_empty() && !may_be_empty || has_forbidden(topic) {
         return Err(ProtocolError::TopicName);
     }
     Ok(2 + topic.len())
@@ -359,14 +372,6 @@ fn not_zero(packet: &'static str, id: u16) -> Result<u16, ProtocolError> {
     } else {
         Ok(id)
     }
-}
-
-fn plain_ack(packet: &'static str, id: u16) -> Result<Ack, ProtocolError> {
-    Ok(Ack {
-        id: not_zero(packet, id)?,
-        code: PubackCode::SUCCESS,
-        reason_string: None,
-    })
 }
 
 fn body(frame: Frame, bytes: &Bytes) -> &[u8] {

@@ -11,7 +11,7 @@ use mqttbytes::{QoS, v4, v5};
 
 use super::inbound::length_bytes;
 use crate::{
-    DisconnectCode, MessageProperties, Options, Publish, Qos, TopicFilter, Version,
+    DisconnectCode, MessageProperties, Options, PubackCode, Publish, Qos, TopicFilter, Version,
     options::whole_seconds,
 };
 
@@ -140,56 +140,22 @@ pub(crate) fn publish_size(version: Version, publish: &Publish) -> usize {
     1 + length_bytes(remaining) + remaining
 }
 
-pub(crate) fn puback(version: Version, id: u16, output: &mut BytesMut) -> Result<(), EncodeError> {
-    match version {
-        Version::V3_1_1 => guarded(output, |out| v4::PubAck::new(id).write(out)),
-        Version::V5 => guarded(output, |out| v5::PubAck::new(id).write(out)),
-    }
+pub(crate) fn puback(id: u16, output: &mut BytesMut) {
+    ack(0x40, id, None, output);
 }
 
-pub(crate) fn pubrec(version: Version, id: u16, output: &mut BytesMut) -> Result<(), EncodeError> {
-    match version {
-        Version::V3_1_1 => guarded(output, |out| v4::PubRec::new(id).write(out)),
-        Version::V5 => guarded(output, |out| v5::PubRec::new(id).write(out)),
-    }
+pub(crate) fn pubrec(id: u16, output: &mut BytesMut) {
+    ack(0x50, id, None, output);
 }
 
 /// PUBREL; `found` is whether the PUBREC it answers was expected.
-pub(crate) fn pubrel(
-    version: Version,
-    id: u16,
-    found: bool,
-    output: &mut BytesMut,
-) -> Result<(), EncodeError> {
-    match version {
-        Version::V3_1_1 => guarded(output, |out| v4::PubRel::new(id).write(out)),
-        Version::V5 => {
-            let mut packet = v5::PubRel::new(id);
-            if !found {
-                packet.reason = v5::PubRelReason::PacketIdentifierNotFound;
-            }
-            guarded(output, |out| packet.write(out))
-        }
-    }
+pub(crate) fn pubrel(version: Version, id: u16, found: bool, output: &mut BytesMut) {
+    ack(0x62, id, not_found(version, found), output);
 }
 
 /// PUBCOMP; `found` is whether the PUBREL it answers was expected.
-pub(crate) fn pubcomp(
-    version: Version,
-    id: u16,
-    found: bool,
-    output: &mut BytesMut,
-) -> Result<(), EncodeError> {
-    match version {
-        Version::V3_1_1 => guarded(output, |out| v4::PubComp::new(id).write(out)),
-        Version::V5 => {
-            let mut packet = v5::PubComp::new(id);
-            if !found {
-                packet.reason = v5::PubCompReason::PacketIdentifierNotFound;
-            }
-            guarded(output, |out| packet.write(out))
-        }
-    }
+pub(crate) fn pubcomp(version: Version, id: u16, found: bool, output: &mut BytesMut) {
+    ack(0x70, id, not_found(version, found), output);
 }
 
 /// SUBSCRIBE; at least one filter, `id` not 0 (G17).
@@ -290,6 +256,21 @@ pub(crate) fn disconnect(
             guarded(output, |out| packet.write(out))
         }
     }
+}
+
+/// An acknowledgement is a number and perhaps a reason: the same bytes in both versions, and as
+/// many of them as messages, so they are written here.
+fn ack(first_byte: u8, id: u16, reason: Option<u8>, output: &mut BytesMut) {
+    let [high, low] = id.to_be_bytes();
+    match reason {
+        None => output.extend_from_slice(&[first_byte, 2, high, low]),
+        Some(reason) => output.extend_from_slice(&[first_byte, 3, high, low, reason]),
+    }
+}
+
+fn not_found(version: Version, found: bool) -> Option<u8> {
+    let told = !found && version == Version::V5;
+    told.then(|| PubackCode::PACKET_IDENTIFIER_NOT_FOUND.value())
 }
 
 /// Runs a write of mqttbytes and takes back what a failed one left behind (G13).

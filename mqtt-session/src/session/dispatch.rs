@@ -37,12 +37,12 @@ impl Session {
                     .outgoing
                     .handle_pubrec(ack, &mut self.ids, &mut self.events)?;
                 if let Some(found) = answer {
-                    let _ = codec::pubrel(self.asked.version, id, found, &mut self.control);
+                    codec::pubrel(self.asked.version, id, found, &mut self.control);
                 }
             }
             Packet::PubRel(ack) => {
                 let found = self.incoming.handle_pubrel(ack.id);
-                let _ = codec::pubcomp(self.asked.version, ack.id, found, &mut self.control);
+                codec::pubcomp(self.asked.version, ack.id, found, &mut self.control);
             }
             Packet::PubComp(ack) => {
                 self.outgoing
@@ -88,7 +88,7 @@ impl Session {
                     .push_message(message, acknowledged.then_some(delivery));
             }
             Arrival::PubRec => {
-                let _ = codec::pubrec(self.asked.version, id, &mut self.control);
+                codec::pubrec(id, &mut self.control);
             }
             Arrival::Nothing => {}
         }
@@ -102,7 +102,6 @@ impl Session {
             qos,
             connection,
         } = delivery;
-        let version = self.asked.version;
         match qos {
             Qos::AtMostOnce => {}
             // The server sends a QoS 1 message again on the next connection, under an identifier
@@ -110,12 +109,12 @@ impl Session {
             Qos::AtLeastOnce => {
                 if self.is_connected() && connection == self.connection {
                     self.incoming.handle_puback_queued();
-                    let _ = codec::puback(version, id, &mut self.control);
+                    codec::puback(id, &mut self.control);
                 }
             }
             Qos::ExactlyOnce => {
                 if self.incoming.handle_taken(id) && self.is_connected() {
-                    let _ = codec::pubrec(version, id, &mut self.control);
+                    codec::pubrec(id, &mut self.control);
                 }
             }
         }

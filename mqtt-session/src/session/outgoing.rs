@@ -298,7 +298,7 @@ impl Outgoing {
     /// [`write`](Self::write) does the rest.
     pub(super) fn resume(&self, version: Version, control: &mut BytesMut) {
         for released in &self.released {
-            let _ = codec::pubrel(version, released.id, true, control);
+            codec::pubrel(version, released.id, true, control);
         }
     }
 
