@@ -53,6 +53,8 @@ pub struct Session {
     /// another session for it, so that "session present" proves nothing.
     doubt: bool,
     assigned_client_id: Option<String>,
+    /// The client id whose session this is: that of the last CONNECT.
+    session_of: Option<String>,
     keep_alive: KeepAlive,
     ids: PacketIds,
     /// Encoded packets other than PUBLISH. They overtake waiting publishes.
@@ -93,6 +95,7 @@ impl Session {
             survives: false,
             doubt: false,
             assigned_client_id: None,
+            session_of: None,
             keep_alive: KeepAlive::default(),
             ids: PacketIds::new(),
             control: BytesMut::new(),
@@ -105,7 +108,8 @@ impl Session {
     }
 
     /// Takes these options for the next connect: fresh credentials, another version, no clean
-    /// start this time. Limits and timeouts hold at once.
+    /// start this time. Limits and timeouts hold at once. Another client id is another session:
+    /// the next connect begins by losing this one.
     ///
     /// # Errors
     ///
@@ -235,6 +239,9 @@ impl Session {
         // Without a connection these are the widest limits; the server's own are checked again
         // when the message is sent.
         check_server(&publish, version, &self.server)?;
+        if self.events.is_neglected(&self.options.limits) {
+            return Err(PublishError::QueueFull);
+        }
         self.outgoing.push(publish, &self.options.limits, self.now)
     }
 
@@ -265,6 +272,7 @@ impl Session {
         if !self.is_connected() && restore == Restore::ByOwner {
             return Err(RequestError::NotConnected);
         }
+        self.check_events()?;
         let limits = &self.options.limits;
         let token = self
             .requests
@@ -289,6 +297,7 @@ impl Session {
         now: Instant,
     ) -> Result<UnsubscribeToken, RequestError> {
         self.advance(now);
+        self.check_events()?;
         let limits = &self.options.limits;
         let token = self
             .requests
@@ -395,6 +404,13 @@ impl Session {
     /// Time never goes back.
     fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
+    }
+
+    fn check_events(&self) -> Result<(), RequestError> {
+        if self.events.is_neglected(&self.options.limits) {
+            return Err(RequestError::TooManyRequests);
+        }
+        Ok(())
     }
 
     fn is_blocked(&self) -> bool {

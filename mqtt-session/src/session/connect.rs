@@ -38,6 +38,11 @@ impl Asked {
 
 impl Session {
     pub(super) fn open(&mut self, now: Instant) {
+        let client_id = self.client_id().to_owned();
+        if self.session_of.as_ref().is_some_and(|of| *of != client_id) {
+            self.doubt = false;
+            self.lose_session();
+        }
         self.asked = Asked::new(&self.options);
         self.connection += 1;
         self.unfinished = 0;
@@ -45,7 +50,7 @@ impl Session {
         self.phase = Phase::Connecting {
             deadline: now + self.options.connack_timeout,
         };
-        match codec::connect(&self.options, self.client_id()) {
+        match codec::connect(&self.options, &client_id) {
             // The buffer holds nothing but the CONNECT (G12), and nothing joins it before the
             // CONNACK.
             Ok(connect) => self.control = connect,
@@ -53,6 +58,7 @@ impl Session {
             // rather than by a panic.
             Err(codec::EncodeError) => self.control.clear(),
         }
+        self.session_of = Some(client_id);
     }
 
     pub(super) fn handle_connack(&mut self, connack: codec::ConnAck) -> Result<(), ProtocolError> {
@@ -97,6 +103,7 @@ impl Session {
         if connack.assigned_client_id.is_some() {
             self.assigned_client_id
                 .clone_from(&connack.assigned_client_id);
+            self.session_of.clone_from(&connack.assigned_client_id);
         }
         self.events.push(Event::Connected(Box::new(Connected {
             session_present: connack.session_present,

@@ -24,7 +24,7 @@ pub(super) struct Outgoing {
     sent: usize,
     /// QoS 2 between PUBREC and PUBCOMP, in the order of the PUBRECs.
     released: VecDeque<Released>,
-    /// Topics and payloads of queue and flight, in bytes.
+    /// Bytes of queue and flight.
     bytes: usize,
     tokens: u64,
     /// No message of the queue expires before this.
