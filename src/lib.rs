@@ -3,3 +3,5 @@
 //! This package holds no logic. It re-exports the sans-IO core.
 
 pub use shadow_proto as proto;
+#[cfg(feature = "tokio")]
+pub use transport_tokio as tokio;

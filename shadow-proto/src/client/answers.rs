@@ -1,0 +1,323 @@
+//! Answers to requests: ours, those that were over, other clients'.
+
+use super::{
+    Client,
+    requests::{Owner, Past, Place, Request},
+    shadows::answers,
+    versions::{Trust, Verdict},
+};
+use crate::{
+    document::{Accepted, Document, Rejection, Updated},
+    event::{Event, Origin, RequestId, ShadowHandle},
+    request::Interest,
+    time::Timestamp,
+    token::ClientToken,
+    topic::Operation,
+    wire::{self, ErrorCode, Version},
+};
+use alloc::{boxed::Box, vec::Vec};
+
+impl Client {
+    pub(super) fn get_accepted(
+        &mut self,
+        shadow: ShadowHandle,
+        answer: &wire::GetAccepted<'_>,
+        payload: &[u8],
+    ) {
+        let token = answer.client_token.as_deref();
+        let owner = self.owner(token, shadow, Operation::Get);
+        self.observe(shadow, owner, answer.version, answer.timestamp);
+        let accepted = || Accepted::Get(Box::new(Document::from_wire(answer)));
+        self.accepted(shadow, owner, Operation::Get, token, accepted, payload);
+    }
+
+    pub(super) fn update_accepted(
+        &mut self,
+        shadow: ShadowHandle,
+        answer: &wire::UpdateAccepted<'_>,
+        payload: &[u8],
+    ) {
+        let token = answer.client_token.as_deref();
+        let owner = self.owner(token, shadow, Operation::Update);
+        if matches!(owner, Owner::Foreign | Owner::Nobody) {
+            let gaps = self.gaps();
+            let Some(entry) = self.shadows.get_mut(shadow) else {
+                return;
+            };
+            match entry
+                .versions
+                .update(answer.version, answer.timestamp, gaps)
+            {
+                Verdict::New => {}
+                Verdict::Duplicate => {
+                    self.stats.duplicates += 1;
+                    return;
+                }
+                Verdict::Old => {
+                    self.stats.old += 1;
+                    return;
+                }
+            }
+        } else {
+            self.observe(shadow, owner, answer.version, answer.timestamp);
+        }
+        let accepted = || Accepted::Update(Box::new(Updated::from_wire(answer)));
+        self.accepted(shadow, owner, Operation::Update, token, accepted, payload);
+    }
+
+    pub(super) fn delete_accepted(
+        &mut self,
+        shadow: ShadowHandle,
+        answer: &wire::DeleteAccepted<'_>,
+        payload: &[u8],
+    ) {
+        let token = answer.client_token.as_deref();
+        let owner = self.owner(token, shadow, Operation::Delete);
+        let (version, timestamp) = (answer.version, answer.timestamp);
+        let origin = match owner {
+            Owner::Live(request) => Origin::Ours(request),
+            Owner::Past(past) => past.request.map_or(Origin::Foreign, Origin::Ours),
+            Owner::Foreign => Origin::Foreign,
+            Owner::Nobody => Origin::Unknown,
+        };
+        let news = self
+            .shadows
+            .get_mut(shadow)
+            .is_some_and(|entry| entry.versions.delete(version, timestamp));
+        if news {
+            self.deleted(shadow, version, origin);
+        } else if matches!(owner, Owner::Foreign | Owner::Nobody) {
+            self.stats.duplicates += 1;
+            return;
+        }
+        let accepted = || Accepted::Delete { version, timestamp };
+        self.accepted(shadow, owner, Operation::Delete, token, accepted, payload);
+    }
+
+    pub(super) fn request_rejected(
+        &mut self,
+        shadow: ShadowHandle,
+        operation: Operation,
+        answer: &wire::Rejected<'_>,
+        payload: &[u8],
+    ) {
+        let token = answer.client_token.as_deref();
+        let owner = self.owner(token, shadow, operation);
+        let rejection = Rejection::from_wire(answer);
+        match owner {
+            Owner::Live(id) => {
+                if !self.is_current(id, token) {
+                    // A rejection of an earlier try, once more.
+                    self.stats.duplicates += 1;
+                    return;
+                }
+                if operation == Operation::Get && rejection.code == ErrorCode::NOT_FOUND {
+                    self.found_deleted(shadow);
+                }
+                let payload = self.keep(payload);
+                self.rejected(id, rejection, payload);
+                self.mark_answered(token);
+            }
+            Owner::Past(past) => self.late(past, operation, Err(rejection)),
+            Owner::Foreign => {
+                self.stats.foreign += 1;
+                if self.watches(shadow, operation, false) {
+                    let payload = self.keep(payload);
+                    self.tell(Event::ForeignAnswer {
+                        shadow,
+                        token: token.and_then(|token| ClientToken::new(token).ok()),
+                        operation,
+                        answer: Err(rejection),
+                        payload,
+                    });
+                }
+            }
+            Owner::Nobody => self.unattributed(shadow, operation, rejection),
+        }
+    }
+
+    /// A rejection that names no request ends none: most likely another client's request could
+    /// not be read. It is kept as a hint for those it may be about.
+    fn unattributed(&mut self, shadow: ShadowHandle, operation: Operation, rejection: Rejection) {
+        self.stats.foreign += 1;
+        let fits = |request: &&Request| {
+            let sent = request.place == Place::InFlight;
+            sent && request.shadow == shadow && request.operation == operation
+        };
+        let ids: Vec<RequestId> = self
+            .requests
+            .iter()
+            .filter(fits)
+            .map(|request| request.id)
+            .collect();
+        let candidate = match *ids {
+            [only] => Some(only),
+            _ => None,
+        };
+        for id in ids {
+            if let Some(request) = self.requests.get_mut(id) {
+                request.hint = Some(Box::new(rejection.clone()));
+            }
+        }
+        let thing = self.shadows.get(shadow).map(|entry| entry.thing);
+        if let Some(thing) = thing.filter(|_| rejection.code == ErrorCode::TOO_MANY_REQUESTS) {
+            self.pause(thing, 0);
+        }
+        if candidate.is_some() || self.watches(shadow, operation, false) {
+            self.tell(Event::UnattributedRejection {
+                shadow,
+                operation,
+                rejection,
+                candidate,
+            });
+        }
+    }
+
+    /// Brings an accepted answer to whoever it is for.
+    fn accepted(
+        &mut self,
+        shadow: ShadowHandle,
+        owner: Owner,
+        operation: Operation,
+        token: Option<&str>,
+        accepted: impl FnOnce() -> Accepted,
+        payload: &[u8],
+    ) {
+        match owner {
+            Owner::Live(id) => {
+                let payload = self.keep(payload);
+                self.finish(id, Ok(accepted()), payload);
+                self.mark_answered(token);
+            }
+            Owner::Past(past) => self.late(past, operation, Ok(accepted())),
+            Owner::Foreign | Owner::Nobody => {
+                self.stats.foreign += 1;
+                if self.watches(shadow, operation, true) {
+                    let payload = self.keep(payload);
+                    self.tell(Event::ForeignAnswer {
+                        shadow,
+                        token: token.and_then(|token| ClientToken::new(token).ok()),
+                        operation,
+                        answer: Ok(accepted()),
+                        payload,
+                    });
+                }
+            }
+        }
+    }
+
+    /// The try with this token was answered: another answer to it is a duplicate.
+    fn mark_answered(&mut self, token: Option<&str>) {
+        if let Some(token) = token.and_then(|token| ClientToken::new(token).ok()) {
+            self.requests.mark_answered(&token);
+        }
+    }
+
+    /// An answer to a request that was over: the first is news.
+    fn late(&mut self, past: Past, operation: Operation, answer: Result<Accepted, Rejection>) {
+        if !self.requests.mark_answered(&past.token) {
+            self.stats.duplicates += 1;
+            return;
+        }
+        self.stats.late_answers += 1;
+        let Past {
+            token,
+            request,
+            shadow,
+            ..
+        } = past;
+        self.tell(Event::LateAnswer {
+            shadow,
+            request,
+            token,
+            operation,
+            answer,
+        });
+    }
+
+    /// Whose answer it is; a token of ours on the topic of another operation is nobody's.
+    fn owner(&self, token: Option<&str>, shadow: ShadowHandle, operation: Operation) -> Owner {
+        let owner = self
+            .requests
+            .owner(token, shadow, &self.config.token_prefix);
+        let asked = match owner {
+            Owner::Live(id) => self.requests.get(id).map(|request| request.operation),
+            Owner::Past(past) => Some(past.operation),
+            Owner::Foreign | Owner::Nobody => return owner,
+        };
+        if asked == Some(operation) {
+            owner
+        } else {
+            Owner::Foreign
+        }
+    }
+
+    /// Whether a token is that of a request's current try.
+    fn is_current(&self, id: RequestId, token: Option<&str>) -> bool {
+        let Some(request) = self.requests.get(id) else {
+            return false;
+        };
+        request.place == Place::InFlight
+            && self
+                .token(id)
+                .is_some_and(|current| Some(current.as_str()) == token)
+    }
+
+    fn observe(
+        &mut self,
+        shadow: ShadowHandle,
+        owner: Owner,
+        version: Version,
+        timestamp: Option<Timestamp>,
+    ) {
+        let gaps = self.gaps();
+        let sent_in = match owner {
+            Owner::Live(id) => self.requests.get(id).map(|request| request.epoch),
+            Owner::Past(_) | Owner::Foreign | Owner::Nobody => None,
+        };
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return;
+        };
+        let trust = match sent_in {
+            Some(epoch) if epoch == entry.versions.epoch => Trust::Ours,
+            Some(_) | None => Trust::Other,
+        };
+        entry.versions.observe(version, timestamp, trust, gaps);
+    }
+
+    /// A get of ours found no shadow.
+    fn found_deleted(&mut self, shadow: ShadowHandle) {
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return;
+        };
+        if entry.versions.newest.is_some() && entry.versions.delete(None, None) {
+            self.deleted(shadow, None, Origin::Unknown);
+        }
+    }
+
+    fn deleted(&mut self, shadow: ShadowHandle, version: Option<Version>, origin: Origin) {
+        let Some(entry) = self.shadows.get(shadow) else {
+            return;
+        };
+        if !entry.interest.is_empty() {
+            self.tell(Event::Deleted {
+                shadow,
+                version,
+                origin,
+            });
+        }
+    }
+
+    /// Whether answers to other clients are of interest.
+    fn watches(&self, shadow: ShadowHandle, operation: Operation, accepted: bool) -> bool {
+        let half = if accepted {
+            Interest::GET_ACCEPTED | Interest::UPDATE_ACCEPTED | Interest::DELETE_ACCEPTED
+        } else {
+            Interest::GET_REJECTED | Interest::UPDATE_REJECTED | Interest::DELETE_REJECTED
+        };
+        let topic = answers(operation).intersection(half);
+        self.shadows
+            .get(shadow)
+            .is_some_and(|entry| entry.interest.contains(topic))
+    }
+}

@@ -1,0 +1,73 @@
+//! From topics to filters.
+
+use super::shadows::Shadow;
+use crate::{
+    name::TopicPrefix,
+    request::Interest,
+    topic::{self, Operation, Topic, TopicKind},
+};
+use alloc::{boxed::Box, vec::Vec};
+
+/// The filters that cover some topics, each as the topics it covers.
+pub(super) fn cover(topics: Interest, wildcard: bool) -> Vec<Interest> {
+    let mut filters = Vec::new();
+    for bit in 0..8 {
+        let topic = Interest::from_bits(1 << bit);
+        if topics.contains(topic) {
+            let whole = cover_of(topic, wildcard);
+            if !filters.contains(&whole) {
+                filters.push(whole);
+            }
+        }
+    }
+    filters
+}
+
+/// The topics that the filter of one topic covers.
+pub(super) fn cover_of(topic: Interest, wildcard: bool) -> Interest {
+    for both in [Interest::GET, Interest::DELETE] {
+        if wildcard && both.contains(topic) {
+            return both;
+        }
+    }
+    topic
+}
+
+pub(super) fn spell(prefix: &TopicPrefix, shadow: &Shadow, covers: Interest) -> Box<str> {
+    if covers == Interest::GET {
+        return topic::both_answers(prefix, &shadow.id, Operation::Get);
+    }
+    if covers == Interest::DELETE {
+        return topic::both_answers(prefix, &shadow.id, Operation::Delete);
+    }
+    Topic::new(&shadow.id, kind(covers)).spell(prefix)
+}
+
+/// The topic of one bit.
+fn kind(topic: Interest) -> TopicKind {
+    let all = [
+        (Interest::GET_ACCEPTED, TopicKind::GetAccepted),
+        (Interest::GET_REJECTED, TopicKind::GetRejected),
+        (Interest::UPDATE_ACCEPTED, TopicKind::UpdateAccepted),
+        (Interest::UPDATE_REJECTED, TopicKind::UpdateRejected),
+        (Interest::DELETE_ACCEPTED, TopicKind::DeleteAccepted),
+        (Interest::DELETE_REJECTED, TopicKind::DeleteRejected),
+        (Interest::DELTA, TopicKind::UpdateDelta),
+    ];
+    let found = all.iter().find(|(bit, _)| *bit == topic);
+    found.map_or(TopicKind::UpdateDocuments, |(_, kind)| *kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn wildcards_save_filters() {
+        assert_eq!(cover(Interest::ALL, false).len(), 8);
+        assert_eq!(cover(Interest::ALL, true).len(), 6);
+        assert_eq!(cover(Interest::GET_ACCEPTED, true), vec![Interest::GET]);
+        assert_eq!(cover(Interest::DELTA, true), vec![Interest::DELTA]);
+    }
+}

@@ -1,0 +1,395 @@
+//! When requests are sent: window, rates, order.
+
+use super::{
+    Client,
+    requests::{Place, Purpose, Request},
+    shadows::answers,
+    timers::Timer,
+};
+use crate::{
+    config::Rate,
+    document::Accepted,
+    event::{Output, PublishId, RequestId},
+    failure::{Failure, NotSent, PubackCode, Stage},
+    request::{Interest, WhenOffline},
+    time::Instant,
+    topic::{Operation, Topic},
+};
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
+use core::time::Duration;
+
+impl Client {
+    /// Moves requests that need not wait any longer to the queue of their thing, oldest first.
+    pub(super) fn promote(&mut self) {
+        if !core::mem::take(&mut self.promote_due) {
+            return;
+        }
+        let mut waiting = core::mem::take(&mut self.waiting);
+        waiting.retain(|id| {
+            let Some(request) = self.requests.get(*id) else {
+                return false;
+            };
+            if request.place != Place::Waiting {
+                return false;
+            }
+            if !self.connected || !self.may_be_sent(request) {
+                return true;
+            }
+            self.make_ready(*id);
+            false
+        });
+        self.waiting = waiting;
+    }
+
+    /// Whether everything is there that a request needs besides a connection and its turn.
+    fn may_be_sent(&self, request: &Request) -> bool {
+        let Some(shadow) = self.shadows.get(request.shadow) else {
+            return false;
+        };
+        if request.needs_gate && !shadow.ready && self.follows(request.shadow).is_some() {
+            return false;
+        }
+        let granted = shadow.granted;
+        match request.purpose {
+            // Whatever is published after the get is answered must not be missed either.
+            Purpose::Resync => {
+                let needed = shadow.interest.difference(shadow.refused) | Interest::GET;
+                granted.contains(needed)
+            }
+            Purpose::Application | Purpose::Followers => {
+                request.publish_only || granted.contains(answers(request.operation))
+            }
+        }
+    }
+
+    fn make_ready(&mut self, id: RequestId) {
+        let Some(request) = self.requests.get_mut(id) else {
+            return;
+        };
+        request.place = Place::Ready;
+        let (thing, operation) = (request.thing, request.operation);
+        let Some(entry) = self.shadows.thing_mut(thing) else {
+            return;
+        };
+        let queues = entry.queues.get_or_insert_default();
+        if queues.urgent.is_empty() && queues.gets.is_empty() {
+            self.busy.push_back(thing);
+        }
+        match operation {
+            Operation::Get => queues.gets.push_back(id),
+            Operation::Update | Operation::Delete => queues.urgent.push_back(id),
+        }
+    }
+
+    /// Sends what window and rates allow, one request of each thing in turn.
+    pub(super) fn pump(&mut self) {
+        self.pump_at = None;
+        if !self.connected {
+            return;
+        }
+        let mut blocked = VecDeque::new();
+        while let Some(thing) = self.busy.pop_front() {
+            let Some(id) = self.next_of(thing) else {
+                continue;
+            };
+            if self.in_flight >= self.config.window.per_connection.max(1) {
+                self.busy.push_front(thing);
+                break;
+            }
+            let publishes = self.config.rates.publishes;
+            let at = ready_at(self.bucket, publishes);
+            if at > self.now {
+                self.pump_at = Some(at);
+                self.busy.push_front(thing);
+                break;
+            }
+            match self.thing_ready_at(thing) {
+                Some(at) if at <= self.now => {
+                    self.send(id);
+                    self.busy.push_back(thing);
+                }
+                Some(at) => {
+                    self.pump_at = Some(self.pump_at.map_or(at, |other| other.min(at)));
+                    blocked.push_back(thing);
+                }
+                // Its window is full: an answer will come.
+                None => blocked.push_back(thing),
+            }
+        }
+        blocked.append(&mut self.busy);
+        self.busy = blocked;
+    }
+
+    /// The request of a thing whose turn it is; forgets those that ended meanwhile.
+    fn next_of(&mut self, thing: u32) -> Option<RequestId> {
+        let entry = self.shadows.thing_mut(thing)?;
+        let queues = entry.queues.as_mut()?;
+        let requests = &self.requests;
+        for queue in [&mut queues.urgent, &mut queues.gets] {
+            while let Some(id) = queue.front().copied() {
+                if requests
+                    .get(id)
+                    .is_some_and(|request| request.place == Place::Ready)
+                {
+                    return Some(id);
+                }
+                queue.pop_front();
+            }
+        }
+        entry.queues = None;
+        None
+    }
+
+    /// When a thing may send; `None` while its window is full.
+    fn thing_ready_at(&self, thing: u32) -> Option<Instant> {
+        let entry = self.shadows.thing(thing)?;
+        if entry.in_flight >= self.config.window.per_thing.max(1) {
+            return None;
+        }
+        let rate = ready_at(entry.bucket, self.config.rates.requests_per_thing);
+        Some(rate.max(entry.paused_until))
+    }
+
+    fn send(&mut self, id: RequestId) {
+        let counter = self.requests.next_counter();
+        self.take_publish();
+        let Some(request) = self.requests.get_mut(id) else {
+            return;
+        };
+        request.place = Place::Output;
+        request.counter = counter;
+        if request.purpose == Purpose::Resync {
+            let deadline = self.now + self.config.response_timeout;
+            request.deadline = Some(deadline);
+            self.timers.set(deadline, Timer::Deadline(id));
+        }
+        if let Some(shadow) = self.shadows.get(request.shadow) {
+            request.epoch = shadow.versions.epoch;
+        }
+        let (operation, thing) = (request.operation, request.thing);
+        self.in_flight += 1;
+        let (now, rate) = (self.now, self.config.rates.requests_per_thing);
+        if let Some(entry) = self.shadows.thing_mut(thing) {
+            entry.in_flight += 1;
+            take(&mut entry.bucket, rate, now);
+            if let Some(queues) = &mut entry.queues {
+                let queue = match operation {
+                    Operation::Get => &mut queues.gets,
+                    Operation::Update | Operation::Delete => &mut queues.urgent,
+                };
+                debug_assert_eq!(queue.front(), Some(&id), "it was its turn");
+                queue.pop_front();
+            }
+        }
+        let Some(request) = self.requests.get(id) else {
+            return;
+        };
+        let Some(shadow) = self.shadows.get(request.shadow) else {
+            return;
+        };
+        let expiry = request
+            .deadline
+            .filter(|_| self.config.message_expiry)
+            .map(|deadline| {
+                let left = deadline.saturating_since(self.now);
+                Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0))
+            });
+        self.outputs.push(Output::Publish {
+            id: PublishId {
+                counter,
+                slot: id.slot,
+            },
+            request: id,
+            topic: Topic::new(&shadow.id, operation.request()).spell(&self.config.topic_prefix),
+            payload: self.payload(request),
+            qos: request.qos,
+            expiry,
+        });
+    }
+
+    fn payload(&self, request: &Request) -> Box<[u8]> {
+        let mut payload = Vec::with_capacity(request.body.len() + 96);
+        payload.extend_from_slice(&request.body);
+        let member: &[u8] = match request.body.is_empty() {
+            true => br#"{"clientToken":"#,
+            false => br#","clientToken":"#,
+        };
+        match &request.own_token {
+            Some(token) => {
+                payload.extend_from_slice(member);
+                let quoted = serde_json::to_string(token.as_str()).unwrap_or_default();
+                payload.extend_from_slice(quoted.as_bytes());
+            }
+            None if request.publish_only && request.body.is_empty() => return Box::default(),
+            None if request.publish_only => {}
+            None => {
+                payload.extend_from_slice(member);
+                payload.push(b'"');
+                let token = self.generate(request.counter, request.id.slot);
+                payload.extend_from_slice(token.as_str().as_bytes());
+                payload.push(b'"');
+            }
+        }
+        payload.push(b'}');
+        payload.into_boxed_slice()
+    }
+
+    /// Counts a publish against the connection's rate.
+    pub(super) fn take_publish(&mut self) {
+        take(&mut self.bucket, self.config.rates.publishes, self.now);
+    }
+
+    /// The request whose current try this is.
+    pub(super) fn try_of(&self, id: PublishId) -> Option<RequestId> {
+        let request = self.requests.by_slot(id.slot)?;
+        let flying = matches!(request.place, Place::Output | Place::InFlight);
+        (request.counter == id.counter && flying).then_some(request.id)
+    }
+
+    pub(super) fn acknowledged(&mut self, id: PublishId, code: PubackCode) {
+        let Some(id) = self.try_of(id) else { return };
+        let Some(request) = self.requests.get_mut(id) else {
+            return;
+        };
+        if !code.is_success() {
+            self.fail(id, |stage| Failure::PublishRefused { stage, code });
+            return;
+        }
+        request.stage = request.stage.max(Stage::Acknowledged);
+        if request.publish_only {
+            self.finish(id, Ok(Accepted::Published), None);
+        }
+    }
+
+    /// Everything not sent goes back to waiting, in its old order.
+    pub(super) fn withdraw(&mut self) {
+        let mut back = Vec::new();
+        self.outputs.withdraw(|output| {
+            if let Output::Publish { id, .. } = output {
+                back.push(id);
+            }
+        });
+        for id in back {
+            let Some(id) = self.try_of(id) else { continue };
+            self.land(id);
+            if let Some(request) = self.requests.get_mut(id) {
+                request.place = Place::Waiting;
+                request.counter = request.earlier.last().copied().unwrap_or(0);
+                if request.purpose == Purpose::Resync {
+                    request.deadline = None;
+                }
+            }
+            self.waiting.push(id);
+        }
+        self.ready_to_waiting();
+        let offline: Vec<RequestId> = self
+            .requests
+            .iter()
+            .filter(|request| {
+                let unsent = matches!(request.place, Place::Waiting | Place::Backoff);
+                unsent && request.when_offline == WhenOffline::Fail
+            })
+            .map(|request| request.id)
+            .collect();
+        for id in offline {
+            self.fail(id, |stage| Failure::NotSent {
+                stage,
+                reason: NotSent::Offline,
+            });
+        }
+    }
+
+    fn ready_to_waiting(&mut self) {
+        for thing in core::mem::take(&mut self.busy) {
+            let Some(queues) = self
+                .shadows
+                .thing_mut(thing)
+                .and_then(|thing| thing.queues.take())
+            else {
+                continue;
+            };
+            for id in queues.urgent.into_iter().chain(queues.gets) {
+                let request = self.requests.get_mut(id);
+                if let Some(request) = request.filter(|request| request.place == Place::Ready) {
+                    request.place = Place::Waiting;
+                    self.waiting.push(id);
+                }
+            }
+        }
+        self.waiting.sort_unstable();
+        self.waiting.dedup();
+        self.promote_due = true;
+    }
+
+    /// The session is lost: with it the subscriptions, and the answers to what was sent.
+    pub(super) fn lose_session(&mut self) {
+        for entry in self.shadows.iter_mut() {
+            entry.granted = Interest::NONE;
+        }
+        self.ready_to_waiting();
+        let sent: Vec<RequestId> = self
+            .requests
+            .iter()
+            .filter(|request| request.place == Place::InFlight)
+            .map(|request| request.id)
+            .collect();
+        for id in sent {
+            self.fail(id, |stage| Failure::Disconnected { stage });
+        }
+    }
+
+    /// A request is no longer in flight.
+    pub(super) fn land(&mut self, id: RequestId) {
+        let Some(request) = self.requests.get(id) else {
+            return;
+        };
+        if !matches!(request.place, Place::Output | Place::InFlight) {
+            return;
+        }
+        let thing = request.thing;
+        self.in_flight -= 1;
+        if let Some(entry) = self.shadows.thing_mut(thing) {
+            entry.in_flight -= 1;
+        }
+    }
+}
+
+/// When a bucket lets the next one through. It holds the time at which it is full again, so that
+/// one number serves for level and time.
+fn ready_at(full_at: Instant, rate: Option<Rate>) -> Instant {
+    let Some(rate) = rate else {
+        return Instant::ORIGIN;
+    };
+    let room = period(rate).saturating_mul(rate.burst.max(1) - 1);
+    Instant::from_origin(full_at.since_origin().saturating_sub(room))
+}
+
+fn take(full_at: &mut Instant, rate: Option<Rate>, now: Instant) {
+    if let Some(rate) = rate {
+        *full_at = (*full_at).max(now) + period(rate);
+    }
+}
+
+fn period(rate: Rate) -> Duration {
+    Duration::from_secs(1) / rate.per_second.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_lets_a_burst_through_and_then_the_rate() {
+        let rate = Some(Rate::new(10, 3));
+        let mut bucket = Instant::ORIGIN;
+        let start = Instant::from_origin(Duration::from_secs(100));
+        let mut now = start;
+        let mut sent = Vec::new();
+        for _ in 0..6 {
+            now = now.max(ready_at(bucket, rate));
+            take(&mut bucket, rate, now);
+            sent.push(now.saturating_since(start).as_millis());
+        }
+        assert_eq!(sent, [0, 0, 0, 100, 200, 300]);
+    }
+}

@@ -1,0 +1,158 @@
+//! Messages from the service, by topic.
+
+use super::{
+    Client,
+    requests::Owner,
+    shadows::Held,
+    versions::{Gaps, Verdict},
+};
+use crate::{
+    document::{Delta, Documents},
+    error::NotShadowTopic,
+    event::{Event, Origin, ShadowHandle},
+    json::Json,
+    request::Interest,
+    topic::{Topic, TopicKind},
+    wire::{self, DecodeError, Message},
+};
+use alloc::boxed::Box;
+
+impl Client {
+    pub(super) fn receive(&mut self, topic: &str, payload: &[u8]) -> Result<(), NotShadowTopic> {
+        let topic = Topic::parse_with(&self.config.topic_prefix, topic).ok_or(NotShadowTopic)?;
+        let kind = topic.kind();
+        if kind.is_request() {
+            return Err(NotShadowTopic);
+        }
+        let shadow = self
+            .shadows
+            .find(topic.thing(), topic.shadow())
+            .ok_or(NotShadowTopic)?;
+        let max = self.config.limits.payload;
+        let message = match payload.len() {
+            length if length > max => Err(DecodeError::TooLarge { length, max }),
+            _ => wire::decode(kind, payload),
+        };
+        match message {
+            Err(reason) => self.undecodable(shadow, kind, reason, payload),
+            Ok(Message::GetAccepted(answer)) => self.get_accepted(shadow, &answer, payload),
+            Ok(Message::UpdateAccepted(answer)) => self.update_accepted(shadow, &answer, payload),
+            Ok(Message::DeleteAccepted(answer)) => self.delete_accepted(shadow, &answer, payload),
+            Ok(Message::Rejected(answer)) => {
+                self.request_rejected(shadow, kind.operation(), &answer, payload);
+            }
+            Ok(Message::Delta(delta)) => self.delta(shadow, &delta, payload),
+            Ok(Message::Documents(documents)) => self.documents(shadow, &documents, payload),
+            Ok(Message::Request(_)) => return Err(NotShadowTopic),
+        }
+        Ok(())
+    }
+
+    fn undecodable(
+        &mut self,
+        shadow: ShadowHandle,
+        topic: TopicKind,
+        reason: DecodeError,
+        payload: &[u8],
+    ) {
+        self.stats.undecodable += 1;
+        let kept = payload.len().min(self.config.limits.undecodable);
+        let payload: Box<[u8]> = payload.get(..kept).unwrap_or_default().into();
+        self.tell(Event::Undecodable {
+            shadow,
+            topic,
+            reason,
+            payload,
+        });
+    }
+
+    fn delta(&mut self, shadow: ShadowHandle, message: &wire::Delta<'_>, payload: &[u8]) {
+        let origin = self.origin(shadow, message.client_token.as_deref());
+        let holds = self.holds(shadow);
+        let Some(entry) = self.shadows.get(shadow) else {
+            return;
+        };
+        if !entry.interest.contains(Interest::DELTA) {
+            return;
+        }
+        if holds {
+            let older = entry
+                .held
+                .as_ref()
+                .is_some_and(|held| held.delta.version >= message.version);
+            if older {
+                self.stats.old += 1;
+                return;
+            }
+        }
+        let payload = self.keep(payload);
+        let held = Held {
+            delta: Delta::from_wire(message),
+            origin,
+            payload,
+        };
+        if holds {
+            if let Some(entry) = self.shadows.get_mut(shadow) {
+                entry.held = Some(Box::new(held));
+            }
+        } else {
+            self.deliver(shadow, held);
+        }
+    }
+
+    fn documents(&mut self, shadow: ShadowHandle, message: &wire::Documents<'_>, payload: &[u8]) {
+        let origin = self.origin(shadow, message.client_token.as_deref());
+        let gaps = self.gaps();
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return;
+        };
+        if !entry.interest.contains(Interest::DOCUMENTS) {
+            return;
+        }
+        match entry
+            .versions
+            .documents(message.current.version, message.timestamp, gaps)
+        {
+            Verdict::New => {
+                let documents = Box::new(Documents::from_wire(message));
+                let payload = self.keep(payload);
+                self.tell(Event::Documents {
+                    shadow,
+                    documents,
+                    origin,
+                    payload,
+                });
+            }
+            Verdict::Duplicate => self.stats.duplicates += 1,
+            Verdict::Old => self.stats.old += 1,
+        }
+    }
+
+    /// Whose request caused a message with this token.
+    fn origin(&self, shadow: ShadowHandle, token: Option<&str>) -> Origin {
+        match self
+            .requests
+            .owner(token, shadow, &self.config.token_prefix)
+        {
+            Owner::Live(request) => Origin::Ours(request),
+            Owner::Past(past) => past.request.map_or(Origin::Foreign, Origin::Ours),
+            Owner::Foreign => Origin::Foreign,
+            Owner::Nobody => Origin::Unknown,
+        }
+    }
+
+    pub(super) fn gaps(&self) -> Gaps {
+        Gaps {
+            epoch: self.config.epoch_gap,
+            skew: self.config.clock_skew,
+        }
+    }
+
+    /// The payload for an event, if events keep theirs.
+    pub(super) fn keep(&self, payload: &[u8]) -> Option<Json> {
+        if !self.config.keep_payloads {
+            return None;
+        }
+        Json::from_text(core::str::from_utf8(payload).ok()?).ok()
+    }
+}

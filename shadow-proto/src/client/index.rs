@@ -1,0 +1,165 @@
+//! From names to slots: a hash table with a fixed hash, so that the cost of a message does not
+//! depend on how many shadows are idle and nothing depends on a random order.
+//!
+//! The keys are names the application chose, never a peer's, so no one can aim at collisions.
+
+use alloc::{vec, vec::Vec};
+
+/// Maps the hash of a name to a slot; the caller compares the names.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    /// Open addressing, a power of two in length, at most half full.
+    places: Vec<Place>,
+    used: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Place {
+    hash: u32,
+    /// `EMPTY` if there is nothing here.
+    slot: u32,
+}
+
+const EMPTY: u32 = u32::MAX;
+const NOTHING: Place = Place {
+    hash: 0,
+    slot: EMPTY,
+};
+
+impl Index {
+    /// The slot with this hash for which `is_it` holds.
+    pub(crate) fn find(&self, hash: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        let mask = self.places.len().checked_sub(1)?;
+        let mut at = hash as usize & mask;
+        loop {
+            let place = self.places.get(at).copied().unwrap_or(NOTHING);
+            if place.slot == EMPTY {
+                return None;
+            }
+            if place.hash == hash && is_it(place.slot) {
+                return Some(place.slot);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    pub(crate) fn insert(&mut self, hash: u32, slot: u32) {
+        if (self.used + 1) * 2 > self.places.len() {
+            let larger = vec![NOTHING; (self.places.len() * 2).max(8)];
+            for place in core::mem::replace(&mut self.places, larger) {
+                if place.slot != EMPTY {
+                    self.put(place);
+                }
+            }
+        }
+        self.put(Place { hash, slot });
+        self.used += 1;
+    }
+
+    pub(crate) fn remove(&mut self, hash: u32, slot: u32) {
+        let Some(mask) = self.places.len().checked_sub(1) else {
+            return;
+        };
+        let mut at = hash as usize & mask;
+        loop {
+            match self.places.get_mut(at) {
+                Some(place) if place.slot == slot => {
+                    *place = NOTHING;
+                    break;
+                }
+                Some(place) if place.slot != EMPTY => at = (at + 1) & mask,
+                Some(_) | None => return,
+            }
+        }
+        self.used -= 1;
+        // What follows without a gap may have been pushed here by the one removed.
+        let mut next = (at + 1) & mask;
+        while let Some(place) = self
+            .places
+            .get_mut(next)
+            .filter(|place| place.slot != EMPTY)
+        {
+            let moved = core::mem::replace(place, NOTHING);
+            self.put(moved);
+            next = (next + 1) & mask;
+        }
+    }
+
+    fn put(&mut self, new: Place) {
+        let mask = self.places.len() - 1;
+        let mut at = new.hash as usize & mask;
+        while let Some(place) = self.places.get_mut(at) {
+            if place.slot == EMPTY {
+                *place = new;
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+}
+
+/// A hash of a thing's name and a shadow's, told apart.
+pub(crate) fn hash(thing: &str, shadow: Option<&str>) -> u32 {
+    let seed = mix(0x9e37_79b9_7f4a_7c15, thing.as_bytes());
+    let hash = match shadow {
+        None => seed,
+        Some(shadow) => mix(seed ^ 0x51_7c_c1_b7_27_22_0a_95, shadow.as_bytes()),
+    };
+    (hash ^ (hash >> 32)) as u32
+}
+
+/// Eight bytes at a time.
+fn mix(seed: u64, bytes: &[u8]) -> u64 {
+    let mut chunks = bytes.chunks_exact(8);
+    let step = |hash: u64, word: u64| {
+        let product = (hash ^ word).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        product ^ (product >> 29)
+    };
+    let hash = chunks
+        .by_ref()
+        .fold(seed ^ bytes.len() as u64, |hash, chunk| {
+            step(hash, chunk.try_into().map_or(0, u64::from_le_bytes))
+        });
+    let rest = chunks
+        .remainder()
+        .iter()
+        .rfold(0, |word, byte| word << 8 | u64::from(*byte));
+    step(step(hash, rest), 0x2127_599b_f432_5c37)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn found_until_removed() {
+        let mut index = Index::default();
+        let names: Vec<_> = (0..500).map(|n| format!("thing-{n}")).collect();
+        // A poor hash on purpose, so that runs are long.
+        let poor = |n: usize| (n % 7) as u32 * 3;
+        for n in 0..names.len() {
+            index.insert(poor(n), n as u32);
+        }
+        for removed in (0..names.len()).step_by(3) {
+            index.remove(poor(removed), removed as u32);
+        }
+        for n in 0..names.len() {
+            let found = index.find(poor(n), |slot| slot == n as u32);
+            assert_eq!(found, (n % 3 != 0).then_some(n as u32));
+        }
+    }
+
+    #[test]
+    fn names_do_not_run_into_each_other() {
+        assert_ne!(hash("ab", None), hash("a", Some("b")));
+        assert_ne!(hash("a", Some("")), hash("a", None));
+        assert_ne!(hash("a", None), hash("a\0", None));
+        let mut hashes: Vec<_> = (0..10_000)
+            .map(|n| hash(&format!("lamp-{n}"), None))
+            .collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert!(hashes.len() > 9_990);
+    }
+}

@@ -1,0 +1,361 @@
+//! Requests not yet over, by id and by the tokens of their tries; and those just over, so that
+//! late answers are known.
+
+use crate::{
+    config::Qos,
+    document::Rejection,
+    event::{RequestId, ShadowHandle},
+    failure::Stage,
+    request::{Retry, WhenOffline},
+    time::Instant,
+    token::{ClientToken, TokenPrefix},
+    topic::Operation,
+};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
+
+/// A request from the call to its outcome.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) id: RequestId,
+    pub(crate) shadow: ShadowHandle,
+    pub(crate) thing: u32,
+    pub(crate) operation: Operation,
+    pub(crate) purpose: Purpose,
+    /// An update's payload up to its token, without the closing brace; empty for the others.
+    pub(crate) body: Vec<u8>,
+    pub(crate) own_token: Option<Box<ClientToken>>,
+    /// The number of the current try, 0 before the first.
+    pub(crate) counter: u64,
+    /// Those of earlier tries: their answers count too.
+    pub(crate) earlier: Vec<u64>,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) retry_at: Option<Instant>,
+    pub(crate) place: Place,
+    /// How far the tries so far got that may have been applied.
+    pub(crate) stage: Stage,
+    pub(crate) qos: Qos,
+    /// Whether it ends with its PUBACK: nothing is subscribed for its answer.
+    pub(crate) publish_only: bool,
+    pub(crate) needs_gate: bool,
+    pub(crate) when_offline: WhenOffline,
+    pub(crate) retry: Retry,
+    pub(crate) conditional: bool,
+    /// What an update that may be merged sets.
+    pub(crate) latest: Option<Box<Mergeable>>,
+    /// Requests merged into this one.
+    pub(crate) followers: Vec<RequestId>,
+    /// A rejection without token that may be its answer.
+    pub(crate) hint: Option<Box<Rejection>>,
+    /// The shadow's epoch when the current try was sent.
+    pub(crate) epoch: u32,
+}
+
+/// Whom a request is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose {
+    /// The application: it gets a response.
+    Application,
+    /// The client itself: it fetches the document.
+    Resync,
+    /// Only those merged into it: the application cancelled it.
+    Followers,
+}
+
+/// Where a request is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    /// In the list of those that wait: for a connection, for filters, for the shadow's gate.
+    Waiting,
+    /// In the queue of its thing.
+    Ready,
+    /// In the output queue: counted in flight, not sent.
+    Output,
+    /// Taken by the driver.
+    InFlight,
+    /// Rejected, to be tried again.
+    Backoff,
+    /// Merged into another.
+    Follower(RequestId),
+}
+
+/// The sections of an update that may still be merged with a newer one.
+#[derive(Debug)]
+pub(crate) struct Mergeable {
+    pub(crate) desired: Part,
+    pub(crate) reported: Part,
+}
+
+/// What an update does to a section; the owned form of [`Section`](crate::Section).
+#[derive(Debug)]
+pub(crate) enum Part {
+    Leave,
+    Clear,
+    Set(crate::Json),
+}
+
+/// Requests of one thing that may be sent: updates and deletes go before gets.
+#[derive(Debug, Default)]
+pub(crate) struct Queues {
+    pub(crate) urgent: VecDeque<RequestId>,
+    pub(crate) gets: VecDeque<RequestId>,
+}
+
+/// Whose token a message carries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Owner {
+    /// Of a request not yet over, one of whose tries was sent.
+    Live(RequestId),
+    /// Of a request that is over.
+    Past(Past),
+    /// Somebody else's.
+    Foreign,
+    /// There is none.
+    Nobody,
+}
+
+/// A request that is over, as far as it is remembered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Past {
+    pub(crate) token: ClientToken,
+    /// `None` if it was made before a restart.
+    pub(crate) request: Option<RequestId>,
+    pub(crate) shadow: ShadowHandle,
+    pub(crate) operation: Operation,
+    /// Whether its answer came: then another one is a duplicate.
+    pub(crate) answered: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Requests {
+    slots: Vec<Option<Request>>,
+    free: Vec<u32>,
+    next_serial: u64,
+    next_counter: u64,
+    /// Those of the application, followers included.
+    pub(crate) asked: usize,
+    own_tokens: BTreeMap<ClientToken, RequestId>,
+    past: VecDeque<Past>,
+    /// How many of `past` do not begin with our prefix.
+    past_others: usize,
+    max_past: usize,
+}
+
+impl Requests {
+    pub(crate) fn new(max_past: usize) -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            next_serial: 1,
+            next_counter: 1,
+            asked: 0,
+            own_tokens: BTreeMap::new(),
+            past: VecDeque::new(),
+            past_others: 0,
+            max_past,
+        }
+    }
+
+    /// The id the next request will have.
+    pub(crate) fn next_id(&mut self) -> RequestId {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            (self.slots.len() - 1) as u32
+        });
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        RequestId { serial, slot }
+    }
+
+    pub(crate) fn next_counter(&mut self) -> u64 {
+        let counter = self.next_counter;
+        self.next_counter += 1;
+        counter
+    }
+
+    pub(crate) fn insert(&mut self, request: Request) {
+        if request.purpose == Purpose::Application {
+            self.asked += 1;
+        }
+        if let Some(token) = &request.own_token {
+            self.own_tokens.insert(**token, request.id);
+        }
+        let slot = request.id.slot as usize;
+        if let Some(place) = self.slots.get_mut(slot) {
+            debug_assert!(place.is_none(), "the slot was free");
+            *place = Some(request);
+        }
+    }
+
+    pub(crate) fn get(&self, id: RequestId) -> Option<&Request> {
+        self.slots
+            .get(id.slot as usize)?
+            .as_ref()
+            .filter(|request| request.id == id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: RequestId) -> Option<&mut Request> {
+        self.slots
+            .get_mut(id.slot as usize)?
+            .as_mut()
+            .filter(|request| request.id == id)
+    }
+
+    pub(crate) fn by_slot(&self, slot: u32) -> Option<&Request> {
+        self.slots.get(slot as usize)?.as_ref()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Request> {
+        self.slots.iter().flatten()
+    }
+
+    /// Takes a request out and remembers the tokens it was sent with.
+    pub(crate) fn remove(&mut self, id: RequestId, prefix: &TokenPrefix) -> Option<Request> {
+        let place = self.slots.get_mut(id.slot as usize)?;
+        if place.as_ref().is_none_or(|request| request.id != id) {
+            return None;
+        }
+        let request = place.take()?;
+        self.free.push(id.slot);
+        if request.purpose == Purpose::Application {
+            self.asked -= 1;
+        }
+        if let Some(token) = &request.own_token {
+            self.own_tokens.remove(token);
+        }
+        let sent = match request.place {
+            Place::InFlight => Some(request.counter),
+            Place::Waiting | Place::Ready | Place::Output | Place::Backoff | Place::Follower(_) => {
+                None
+            }
+        };
+        let counters = request.earlier.iter().copied().chain(sent);
+        let past = |token, answered| Past {
+            token,
+            request: Some(id),
+            shadow: request.shadow,
+            operation: request.operation,
+            answered,
+        };
+        if let Some(token) = &request.own_token {
+            if counters.count() > 0 {
+                self.remember(past(**token, sent.is_none()), true);
+            }
+        } else if !request.publish_only {
+            for counter in counters {
+                let token = ClientToken::generate(prefix, counter, id.slot);
+                // There are earlier tries only because they were rejected.
+                self.remember(past(token, Some(counter) != sent), false);
+            }
+        }
+        Some(request)
+    }
+
+    pub(crate) fn remember(&mut self, past: Past, other: bool) {
+        if self.max_past == 0 {
+            return;
+        }
+        if self.past.len() >= self.max_past {
+            // Those of others are kept at the front; which of the two ages is given up first
+            // does not matter as long as the number is bounded.
+            if self.past.pop_front().is_some() {
+                self.past_others = self.past_others.saturating_sub(1);
+            }
+        }
+        if other {
+            self.past.insert(self.past_others, past);
+            self.past_others += 1;
+        } else {
+            self.past.push_back(past);
+        }
+    }
+
+    /// Marks a remembered request answered. Whether it was not so before.
+    pub(crate) fn mark_answered(&mut self, token: &ClientToken) -> bool {
+        match self.past.iter_mut().rev().find(|past| past.token == *token) {
+            Some(past) => !core::mem::replace(&mut past.answered, true),
+            None => false,
+        }
+    }
+
+    /// Whose token this is. A try that is not sent yet cannot have been answered.
+    pub(crate) fn owner(
+        &self,
+        token: Option<&str>,
+        shadow: ShadowHandle,
+        prefix: &TokenPrefix,
+    ) -> Owner {
+        let Some(token) = token else {
+            return Owner::Nobody;
+        };
+        if let Some((counter, slot)) = prefix.read(token) {
+            let live = self
+                .slots
+                .get(slot as usize)
+                .and_then(Option::as_ref)
+                .filter(|request| {
+                    let sent = request.counter == counter && request.place == Place::InFlight;
+                    request.shadow == shadow && (sent || request.earlier.contains(&counter))
+                });
+            if let Some(request) = live {
+                return Owner::Live(request.id);
+            }
+            return self.past(token, shadow, self.past_others);
+        }
+        if self.own_tokens.is_empty() && self.past_others == 0 {
+            return Owner::Foreign;
+        }
+        let own = ClientToken::new(token)
+            .ok()
+            .and_then(|token| self.own_tokens.get(&token));
+        if let Some(request) = own.and_then(|id| self.get(*id)) {
+            let sent = request.place == Place::InFlight || !request.earlier.is_empty();
+            if request.shadow == shadow && sent {
+                return Owner::Live(request.id);
+            }
+        }
+        self.past(token, shadow, 0)
+    }
+
+    fn past(&self, token: &str, shadow: ShadowHandle, from: usize) -> Owner {
+        let known = self.past.iter().skip(from).rev();
+        known
+            .filter(|past| past.shadow == shadow)
+            .find(|past| past.token.as_str() == token)
+            .map_or(Owner::Foreign, |past| Owner::Past(*past))
+    }
+
+    /// Whether a token of the caller's own could be confused with another.
+    pub(crate) fn is_taken(&self, token: &ClientToken) -> bool {
+        self.own_tokens.contains_key(token) || self.past.iter().any(|past| past.token == *token)
+    }
+
+    /// The tokens whose answers may still come.
+    pub(crate) fn outstanding(&self, prefix: &TokenPrefix) -> Vec<Past> {
+        let mut all: Vec<Past> = self
+            .past
+            .iter()
+            .filter(|past| !past.answered)
+            .copied()
+            .collect();
+        for request in self.iter().filter(|request| !request.publish_only) {
+            let sent = (request.place == Place::InFlight).then_some(request.counter);
+            for counter in request.earlier.iter().copied().chain(sent) {
+                let token = request.own_token.as_deref().copied();
+                let token = token
+                    .unwrap_or_else(|| ClientToken::generate(prefix, counter, request.id.slot));
+                all.push(Past {
+                    token,
+                    request: None,
+                    shadow: request.shadow,
+                    operation: request.operation,
+                    answered: false,
+                });
+            }
+        }
+        all
+    }
+}

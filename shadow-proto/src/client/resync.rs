@@ -1,0 +1,263 @@
+//! Fetching the document of a followed shadow: on connect, and when it is too old.
+
+use super::{
+    Client, requests::Purpose, shadows::Held, submit::Ask, timers::Timer, versions::Verdict,
+};
+use crate::{
+    config::ResyncPolicy,
+    document::{Accepted, Delta, Document},
+    event::{Event, Origin, ShadowHandle},
+    failure::Failure,
+    request::{Interest, RequestOptions, Retry},
+    topic::Operation,
+    wire::ErrorCode,
+};
+use alloc::boxed::Box;
+
+impl Client {
+    /// The interest of a shadow is another than `before`.
+    pub(super) fn interest_changed(&mut self, shadow: ShadowHandle, before: Interest) {
+        self.filters_changed(shadow);
+        let follows = self.follows(shadow).is_some();
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return;
+        };
+        let followed = !before
+            .intersection(Interest::DELTA | Interest::DOCUMENTS)
+            .is_empty();
+        entry.ready_due |= !entry.interest.difference(before).is_empty();
+        if follows && (!followed || entry.resynced_at.is_none()) && self.connected {
+            self.resync_soon(shadow);
+        } else if !follows {
+            entry.resync_at = None;
+            if let Some(request) = entry.resync.take() {
+                self.fail(request, |stage| Failure::Cancelled { stage });
+            }
+            self.release(shadow);
+        }
+    }
+
+    pub(super) fn resync_on_connect(&mut self, shadow: ShadowHandle, session_present: bool) {
+        let Some(resync) = self.follows(shadow) else {
+            return;
+        };
+        let Some(entry) = self.shadows.get(shadow) else {
+            return;
+        };
+        let due = match resync.policy {
+            ResyncPolicy::Always => true,
+            ResyncPolicy::SessionLost => !session_present || entry.resynced_at.is_none(),
+            ResyncPolicy::Never => false,
+        };
+        if due {
+            self.resync_soon(shadow);
+        }
+    }
+
+    /// Fetches the document, but not sooner than the least interval after the last time.
+    fn resync_soon(&mut self, shadow: ShadowHandle) {
+        let Some(resync) = self.follows(shadow) else {
+            return;
+        };
+        let now = self.now;
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return;
+        };
+        if entry.resync.is_some() {
+            return;
+        }
+        let at = entry
+            .resynced_at
+            .map_or(now, |last| last + resync.min_interval);
+        if at <= now {
+            self.start_resync(shadow);
+        } else {
+            entry.resync_at = Some(at);
+            self.timers.set(at, Timer::Resync(shadow));
+        }
+    }
+
+    /// Fetches the document now.
+    pub(super) fn start_resync(&mut self, shadow: ShadowHandle) {
+        if self.follows(shadow).is_none() || !self.connected {
+            return;
+        }
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return;
+        };
+        entry.resync_at = None;
+        if entry.resync.is_some() {
+            return;
+        }
+        let options = RequestOptions {
+            retry: Retry::Always,
+            ..RequestOptions::default()
+        };
+        let Ok(id) = self.submit(shadow, Ask::plain(Operation::Get, options), Purpose::Resync)
+        else {
+            debug_assert!(
+                false,
+                "the filters of its answers were reserved with the interest"
+            );
+            return;
+        };
+        let now = self.now;
+        if let Some(entry) = self.shadows.get_mut(shadow) {
+            entry.resync = Some(id);
+            entry.resynced_at = Some(now);
+        }
+    }
+
+    /// The get that fetches a document is over.
+    pub(super) fn resync_done(&mut self, shadow: ShadowHandle, outcome: Result<Accepted, Failure>) {
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return;
+        };
+        entry.resync = None;
+        match outcome {
+            Ok(Accepted::Get(document)) => self.synced(shadow, Some(document)),
+            Err(Failure::Rejected(rejection)) if rejection.code == ErrorCode::NOT_FOUND => {
+                self.synced(shadow, None);
+            }
+            Ok(_) => debug_assert!(false, "a get is answered by a document"),
+            // With a lost session the next connect fetches anew; what is held goes on waiting.
+            Err(
+                Failure::Removed { .. } | Failure::Cancelled { .. } | Failure::Disconnected { .. },
+            ) => {}
+            Err(failure) => self.resync_failed(shadow, failure),
+        }
+    }
+
+    fn synced(&mut self, shadow: ShadowHandle, document: Option<Box<Document>>) {
+        let max_age = self.follows(shadow).and_then(|resync| resync.max_age);
+        let now = self.now;
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return;
+        };
+        entry.ready = true;
+        entry.ready_due = false;
+        entry.failures = 0;
+        if let Some(age) = max_age {
+            let at = now + age;
+            entry.resync_at = Some(at);
+            self.timers.set(at, Timer::Resync(shadow));
+        }
+        let held = self
+            .shadows
+            .get_mut(shadow)
+            .and_then(|entry| entry.held.take());
+        let brought = document.as_deref().and_then(Delta::from_document);
+        self.tell(Event::Ready {
+            shadow,
+            document,
+            fetched: true,
+        });
+        // The held delta came on its own and says more (metadata, token); it goes first, and the
+        // document's delta is news only if it is newer.
+        if let Some(held) = held {
+            self.deliver(shadow, *held);
+        }
+        if let Some(delta) = brought {
+            self.deliver(
+                shadow,
+                Held {
+                    delta,
+                    origin: Origin::Unknown,
+                    payload: None,
+                },
+            );
+        }
+        self.promote_due = true;
+    }
+
+    fn resync_failed(&mut self, shadow: ShadowHandle, failure: Failure) {
+        let mut retry_in = None;
+        // A refusal stays one until the next connect; what a lost session ended begins anew with
+        // the connect that found it lost.
+        let again = !matches!(
+            failure,
+            Failure::SubscribeRefused { .. } | Failure::Disconnected { .. }
+        );
+        if again && self.follows(shadow).is_some() {
+            let failures = self.shadows.get(shadow).map_or(0, |entry| entry.failures);
+            let delay = self.backoff(u32::from(failures));
+            let at = self.now + delay;
+            if let Some(entry) = self.shadows.get_mut(shadow) {
+                entry.failures = failures.saturating_add(1);
+                entry.resync_at = Some(at);
+            }
+            self.timers.set(at, Timer::Resync(shadow));
+            retry_in = Some(delay);
+        }
+        self.tell(Event::ResyncFailed {
+            shadow,
+            failure,
+            retry_in,
+        });
+        self.release(shadow);
+    }
+
+    /// Whether deltas of a shadow wait for its document.
+    pub(super) fn holds(&self, shadow: ShadowHandle) -> bool {
+        self.shadows
+            .get(shadow)
+            .is_some_and(|entry| entry.resync.is_some())
+    }
+
+    /// Delivers the delta that waited.
+    fn release(&mut self, shadow: ShadowHandle) {
+        if let Some(held) = self
+            .shadows
+            .get_mut(shadow)
+            .and_then(|entry| entry.held.take())
+        {
+            self.deliver(shadow, *held);
+        }
+    }
+
+    /// Delivers a delta if it is news.
+    pub(super) fn deliver(&mut self, shadow: ShadowHandle, held: Held) {
+        let gaps = self.gaps();
+        let Held {
+            delta,
+            origin,
+            payload,
+        } = held;
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return;
+        };
+        match entry.versions.delta(delta.version, delta.timestamp, gaps) {
+            Verdict::New => {
+                self.stats.deltas += 1;
+                self.tell(Event::Delta {
+                    shadow,
+                    delta,
+                    origin,
+                    payload,
+                });
+            }
+            Verdict::Duplicate => self.stats.duplicates += 1,
+            Verdict::Old => self.stats.old += 1,
+        }
+    }
+
+    /// Tells a shadow that is watched without a get that its filters are granted.
+    pub(super) fn ready_without_get(&mut self, shadow: ShadowHandle) {
+        let follows = self.follows(shadow).is_some();
+        let Some(entry) = self.shadows.get(shadow) else {
+            return;
+        };
+        if !entry.ready_due || follows || !entry.granted.contains(entry.interest) {
+            return;
+        }
+        if let Some(entry) = self.shadows.get_mut(shadow) {
+            entry.ready_due = false;
+            entry.ready = true;
+        }
+        self.tell(Event::Ready {
+            shadow,
+            document: None,
+            fetched: false,
+        });
+    }
+}

@@ -1,0 +1,201 @@
+//! A client's knowledge across a restart inside a surviving session.
+
+use super::{Client, requests::Past, shadows::Shadow, versions::Versions};
+use crate::{
+    config::Config,
+    error::AddError,
+    name::{NameError, ShadowId},
+    request::Interest,
+    time::Instant,
+    token::ClientToken,
+    topic::Operation,
+};
+use alloc::{
+    borrow::ToOwned,
+    boxed::Box,
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+impl Client {
+    /// What must be known after a restart so that a session that survived it goes on: the shadows
+    /// with their subscriptions, watermarks and epochs, and the tokens whose answers may still
+    /// come. Text (JSON, with a version of its own), to be kept wherever the application likes.
+    ///
+    /// It holds no document: fetch one, or keep what `Ready` and `Delta` brought.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// let snapshot = client.snapshot();
+    /// let config = Config::new(TokenPrefix::new("doc-2")?); // another prefix: this is another start
+    /// let restored = Client::restore(config, &snapshot)?;
+    /// assert!(restored.find_shadow(&ShadowId::classic("lamp")?).is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn snapshot(&self) -> String {
+        let shadows: Vec<_> = self.shadows.iter().collect();
+        let position = |handle| shadows.iter().position(|(other, _)| *other == handle);
+        let tokens = self.requests.outstanding(&self.config.token_prefix);
+        let saved = Saved {
+            format: FORMAT,
+            shadows: shadows
+                .iter()
+                .map(|(_, shadow)| SavedShadow::of(shadow))
+                .collect(),
+            tokens: tokens
+                .iter()
+                .filter_map(|past| {
+                    let shadow = position(past.shadow)?;
+                    let operation = past.operation as u8;
+                    Some(SavedToken {
+                        token: past.token.to_string(),
+                        shadow,
+                        operation,
+                    })
+                })
+                .collect(),
+        };
+        serde_json::to_string(&saved).unwrap_or_default()
+    }
+
+    /// A client that knows what another knew when it made `snapshot`. The shadows are added; find
+    /// them with [`find_shadow`](Self::find_shadow). With
+    /// [`ResyncPolicy::SessionLost`](crate::ResyncPolicy) a connect that finds the session needs no
+    /// get. `config` must have another token prefix than the client of before.
+    ///
+    /// # Errors
+    /// The text is no such snapshot, or its shadows do not fit `config`.
+    pub fn restore(config: Config, snapshot: &str) -> Result<Self, RestoreError> {
+        let saved: Saved = serde_json::from_str(snapshot)
+            .map_err(|error| RestoreError::Unreadable(error.to_string().into()))?;
+        if saved.format != FORMAT {
+            return Err(RestoreError::Format(saved.format));
+        }
+        let mut client = Self::new(config);
+        let mut handles = Vec::new();
+        for shadow in saved.shadows {
+            let id = ShadowId::new(&shadow.thing, shadow.shadow.as_deref())
+                .map_err(RestoreError::Name)?;
+            let interest = Interest::from_bits(shadow.interest);
+            let handle = client
+                .add_shadow(id, interest, Instant::ORIGIN)
+                .map_err(RestoreError::Add)?;
+            if let Some(entry) = client.shadows.get_mut(handle) {
+                shadow.apply(entry);
+            }
+            client.filters_changed(handle);
+            handles.push(handle);
+        }
+        for saved in saved.tokens {
+            let token = ClientToken::new(&saved.token).map_err(RestoreError::Name)?;
+            let operation = Operation::ALL.get(usize::from(saved.operation)).copied();
+            let Some((shadow, operation)) = handles.get(saved.shadow).copied().zip(operation)
+            else {
+                return Err(RestoreError::Unreadable("a token without shadow".into()));
+            };
+            let past = Past {
+                token,
+                request: None,
+                shadow,
+                operation,
+                answered: false,
+            };
+            client.requests.remember(past, true);
+        }
+        client.settle();
+        Ok(client)
+    }
+}
+
+/// Why a snapshot was not restored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// It is not a snapshot.
+    Unreadable(Box<str>),
+    /// It was made by another release, in this format.
+    Format(u32),
+    /// It holds a name that is not legal.
+    Name(NameError),
+    /// A shadow could not be added.
+    Add(AddError),
+}
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(reason) => write!(f, "not a snapshot: {reason}"),
+            Self::Format(format) => {
+                write!(
+                    f,
+                    "the snapshot has format {format}, this release reads format {FORMAT}"
+                )
+            }
+            Self::Name(error) => error.fmt(f),
+            Self::Add(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for RestoreError {}
+
+const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    format: u32,
+    shadows: Vec<SavedShadow>,
+    tokens: Vec<SavedToken>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedShadow {
+    thing: String,
+    shadow: Option<String>,
+    interest: u8,
+    used: u8,
+    granted: u8,
+    wildcard: bool,
+    ready: bool,
+    versions: Versions,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedToken {
+    token: String,
+    shadow: usize,
+    operation: u8,
+}
+
+impl SavedShadow {
+    fn of(shadow: &Shadow) -> Self {
+        Self {
+            thing: shadow.id.thing().to_owned(),
+            shadow: shadow.id.shadow().map(str::to_owned),
+            interest: shadow.interest.bits(),
+            used: shadow.used.bits(),
+            granted: shadow.granted.bits(),
+            wildcard: shadow.wildcard,
+            ready: shadow.ready,
+            versions: shadow.versions.clone(),
+        }
+    }
+
+    fn apply(self, shadow: &mut Shadow) {
+        shadow.used = Interest::from_bits(self.used);
+        shadow.granted = Interest::from_bits(self.granted);
+        shadow.wildcard = self.wildcard;
+        shadow.ready = self.ready;
+        shadow.versions = self.versions;
+        if self.ready {
+            // Its document was known: only a lost session makes it unknown.
+            shadow.resynced_at = Some(Instant::ORIGIN);
+        }
+    }
+}

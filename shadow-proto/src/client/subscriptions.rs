@@ -1,0 +1,464 @@
+//! Filters: wanted, asked for, granted. Three states, kept apart for each response topic.
+
+use super::{
+    Client,
+    filters::{cover, cover_of, spell},
+    shadows::{Shadow, answers},
+    timers::Timer,
+};
+use crate::{
+    config::{Qos, Subscriptions},
+    error::BudgetExceeded,
+    event::{Event, Output, RequestId, ShadowHandle, SubscribeId},
+    failure::{Failure, SubackCode},
+    request::Interest,
+    time::Instant,
+    topic::Operation,
+};
+use alloc::{boxed::Box, vec::Vec};
+
+/// A SUBSCRIBE or UNSUBSCRIBE that is not answered.
+#[derive(Debug)]
+pub(crate) struct PendingSubscribe {
+    pub(crate) id: SubscribeId,
+    pub(crate) deadline: Instant,
+    unsubscribe: bool,
+    /// What each of its filters covers, in their order.
+    filters: Vec<(ShadowHandle, Interest)>,
+}
+
+impl Client {
+    /// What should be subscribed for a shadow.
+    pub(super) fn wanted(&self, handle: ShadowHandle, shadow: &Shadow) -> Interest {
+        let mut wanted = shadow.interest;
+        if self.mode(handle) == Subscriptions::PublishOnly {
+            return wanted;
+        }
+        wanted = wanted | shadow.used;
+        for operation in Operation::ALL {
+            let used = shadow
+                .users
+                .get(operation as usize)
+                .is_some_and(|users| *users > 0);
+            if used || self.lingers(handle, operation) {
+                wanted = wanted | answers(operation);
+            }
+        }
+        if self.follows(handle).is_some() {
+            wanted = wanted | Interest::GET;
+        }
+        wanted
+    }
+
+    fn lingers(&self, shadow: ShadowHandle, operation: Operation) -> bool {
+        self.lingering
+            .iter()
+            .any(|(other, of, _)| *other == shadow && *of == operation)
+    }
+
+    /// Makes room in the budget for `more` topics of a shadow, or says who uses it.
+    pub(super) fn reserve(
+        &mut self,
+        shadow: ShadowHandle,
+        more: Interest,
+    ) -> Result<(), Box<BudgetExceeded>> {
+        if self.fits(shadow, more) {
+            return Ok(());
+        }
+        // What merely lingers gives way first.
+        for (other, operation, _) in core::mem::take(&mut self.lingering) {
+            self.filters_changed(other);
+            debug_assert!(!self.lingers(other, operation), "it was taken out");
+        }
+        if self.fits(shadow, more) {
+            return Ok(());
+        }
+        if self.set_wildcard(shadow, true) {
+            if self.fits(shadow, more) {
+                self.filters_changed(shadow);
+                return Ok(());
+            }
+            self.set_wildcard(shadow, false);
+        }
+        let (before, after) = self.filters_with(shadow, more);
+        let used_by = self.shadows.iter().filter(|(_, entry)| entry.filters > 0);
+        Err(Box::new(BudgetExceeded {
+            needed: after.saturating_sub(before),
+            max: self.config.budget.per_connection,
+            used_by: used_by
+                .map(|(_, entry)| (entry.id.clone(), entry.filters.into()))
+                .collect(),
+        }))
+    }
+
+    /// Has one filter take both answers to get, and to delete, or no longer. Not where exact
+    /// filters are in use already.
+    fn set_wildcard(&mut self, shadow: ShadowHandle, wildcard: bool) -> bool {
+        let both = Interest::GET | Interest::DELETE;
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return false;
+        };
+        let unused = (entry.granted | entry.asked).intersection(both).is_empty();
+        let allowed = self.config.budget.wildcards && entry.wildcard != wildcard && unused;
+        if allowed {
+            entry.wildcard = wildcard;
+        }
+        allowed
+    }
+
+    fn fits(&self, shadow: ShadowHandle, more: Interest) -> bool {
+        let (before, after) = self.filters_with(shadow, more);
+        after <= before || self.filters - before + after <= self.config.budget.per_connection
+    }
+
+    /// How many filters a shadow takes now, and would take with `more`.
+    fn filters_with(&self, shadow: ShadowHandle, more: Interest) -> (u32, u32) {
+        let Some(entry) = self.shadows.get(shadow) else {
+            return (0, 0);
+        };
+        let mut wanted = self.wanted(shadow, entry) | more;
+        let follow = Interest::DELTA | Interest::DOCUMENTS;
+        if !more.intersection(follow).is_empty() && self.would_resync(shadow) {
+            wanted = wanted | Interest::GET;
+        }
+        (
+            entry.filters.into(),
+            cover(wanted, entry.wildcard).len() as u32,
+        )
+    }
+
+    /// Whether an interest in deltas or documents makes the client fetch the document.
+    fn would_resync(&self, shadow: ShadowHandle) -> bool {
+        let options = self
+            .shadows
+            .get(shadow)
+            .and_then(|entry| entry.options.as_deref());
+        let resync = options
+            .and_then(|options| options.resync)
+            .unwrap_or(self.config.resync);
+        self.mode(shadow) != Subscriptions::PublishOnly
+            && resync.policy != crate::config::ResyncPolicy::Never
+    }
+
+    /// Counts a shadow's filters anew and has the planner look at them.
+    pub(super) fn filters_changed(&mut self, shadow: ShadowHandle) {
+        let Some(entry) = self.shadows.get(shadow) else {
+            return;
+        };
+        let filters = cover(self.wanted(shadow, entry), entry.wildcard).len() as u8;
+        let before = entry.filters;
+        self.filters = self.filters - u32::from(before) + u32::from(filters);
+        if let Some(entry) = self.shadows.get_mut(shadow) {
+            entry.filters = filters;
+        }
+        self.mark_dirty(shadow);
+    }
+
+    pub(super) fn mark_dirty(&mut self, shadow: ShadowHandle) {
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return;
+        };
+        if !core::mem::replace(&mut entry.dirty, true) {
+            self.dirty.push(shadow);
+        }
+    }
+
+    /// Asks for what is wanted and not granted, gives up what is granted and not wanted: for all
+    /// shadows that changed, in as few packets as the budget allows.
+    pub(super) fn flush_subscriptions(&mut self) {
+        if self.dirty.is_empty() {
+            return;
+        }
+        let dirty = core::mem::take(&mut self.dirty);
+        let mut give_up = Vec::new();
+        let mut ask = [Vec::new(), Vec::new()];
+        for shadow in dirty {
+            if let Some(entry) = self.shadows.get_mut(shadow) {
+                entry.dirty = false;
+            }
+            if !self.connected {
+                continue;
+            }
+            let Some(entry) = self.shadows.get(shadow) else {
+                continue;
+            };
+            let wanted = self.wanted(shadow, entry);
+            let held = entry.granted | entry.asked;
+            for filter in cover(entry.granted.difference(wanted), false) {
+                // One of two topics under a wildcard is given up with the other.
+                let whole = cover_of(filter, entry.wildcard);
+                if wanted.intersection(whole).is_empty() && !give_up.contains(&(shadow, whole)) {
+                    give_up.push((shadow, whole));
+                }
+            }
+            let missing = wanted.difference(held).difference(entry.refused);
+            if entry.resubscribe_at.is_none() {
+                let filters = cover(missing, entry.wildcard)
+                    .into_iter()
+                    .map(|covers| (shadow, covers));
+                let [most, least] = &mut ask;
+                match self.qos(shadow) {
+                    Qos::AtMostOnce => most.extend(filters),
+                    Qos::AtLeastOnce => least.extend(filters),
+                }
+            }
+            self.ready_without_get(shadow);
+        }
+        let size = usize::from(self.config.budget.per_subscribe.max(1));
+        for filters in give_up.chunks(size) {
+            self.send_unsubscribe(filters.to_vec());
+        }
+        let [most, least] = ask;
+        for (qos, filters) in [(Qos::AtMostOnce, most), (Qos::AtLeastOnce, least)] {
+            for filters in filters.chunks(size) {
+                self.send_subscribe(qos, filters.to_vec());
+            }
+        }
+    }
+
+    fn send_subscribe(&mut self, qos: Qos, filters: Vec<(ShadowHandle, Interest)>) {
+        for (shadow, covers) in &filters {
+            if let Some(entry) = self.shadows.get_mut(*shadow) {
+                entry.asked = entry.asked | *covers;
+            }
+        }
+        let (id, spelled) = self.pend(false, filters);
+        self.stats.subscribes += 1;
+        self.outputs.push(Output::Subscribe {
+            id,
+            filters: spelled,
+            qos,
+        });
+    }
+
+    fn send_unsubscribe(&mut self, filters: Vec<(ShadowHandle, Interest)>) {
+        for (shadow, covers) in &filters {
+            if let Some(entry) = self.shadows.get_mut(*shadow) {
+                entry.granted = entry.granted.difference(*covers);
+                entry.leaving = entry.leaving | *covers;
+            }
+        }
+        let (id, spelled) = self.pend(true, filters);
+        self.outputs.push(Output::Unsubscribe {
+            id,
+            filters: spelled,
+        });
+    }
+
+    fn pend(
+        &mut self,
+        unsubscribe: bool,
+        filters: Vec<(ShadowHandle, Interest)>,
+    ) -> (SubscribeId, Vec<Box<str>>) {
+        let id = SubscribeId(self.next_subscribe);
+        self.next_subscribe += 1;
+        let prefix = &self.config.topic_prefix;
+        let spelled = filters
+            .iter()
+            .filter_map(|(shadow, covers)| Some(spell(prefix, self.shadows.get(*shadow)?, *covers)))
+            .collect();
+        let deadline = self.now + self.config.suback_timeout;
+        if !unsubscribe {
+            self.timers.set(deadline, Timer::Suback(id));
+        }
+        self.pending.push(PendingSubscribe {
+            id,
+            deadline,
+            unsubscribe,
+            filters,
+        });
+        (id, spelled)
+    }
+
+    pub(super) fn subscribed(&mut self, id: SubscribeId, codes: &[SubackCode]) {
+        let Some(pending) = self.take_pending(id, false) else {
+            return;
+        };
+        let missing = SubackCode::new(0x80);
+        for (at, (shadow, covers)) in pending.filters.iter().enumerate() {
+            let code = codes.get(at).copied().unwrap_or(missing);
+            let Some(entry) = self.shadows.get_mut(*shadow) else {
+                continue;
+            };
+            entry.asked = entry.asked.difference(*covers);
+            if code.is_granted() {
+                entry.granted = entry.granted | *covers;
+                entry.failures = 0;
+            } else {
+                self.refuse(*shadow, *covers, code);
+            }
+            // What is wanted may have changed meanwhile.
+            self.mark_dirty(*shadow);
+        }
+        self.promote_due = true;
+    }
+
+    fn refuse(&mut self, shadow: ShadowHandle, covers: Interest, code: SubackCode) {
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return;
+        };
+        entry.refused = entry.refused | covers;
+        let filter = spell(&self.config.topic_prefix, entry, covers);
+        self.stats.refused += 1;
+        self.tell(Event::Refused {
+            shadow,
+            filter: filter.clone(),
+            code,
+        });
+        let doomed: Vec<RequestId> = self
+            .waiting
+            .iter()
+            .copied()
+            .filter(|id| {
+                self.requests.get(*id).is_some_and(|request| {
+                    request.shadow == shadow
+                        && !request.publish_only
+                        && !answers(request.operation).intersection(covers).is_empty()
+                })
+            })
+            .collect();
+        for id in doomed {
+            let filter = filter.clone();
+            self.fail(id, |stage| Failure::SubscribeRefused {
+                stage,
+                filter,
+                code,
+            });
+        }
+    }
+
+    /// A SUBSCRIBE or UNSUBSCRIBE came to nothing, or the SUBACK is missing.
+    pub(super) fn subscribe_failed(&mut self, id: SubscribeId) {
+        if let Some(pending) = self.take_pending(id, true) {
+            // An UNSUBSCRIBE: the filters stay until something changes.
+            for (shadow, covers) in pending.filters {
+                let Some(entry) = self.shadows.get_mut(shadow) else {
+                    continue;
+                };
+                entry.leaving = entry.leaving.difference(covers);
+                entry.granted = entry.granted | covers.difference(entry.asked);
+            }
+            return;
+        }
+        let Some(pending) = self.take_pending(id, false) else {
+            return;
+        };
+        for (shadow, covers) in pending.filters {
+            let Some(entry) = self.shadows.get_mut(shadow) else {
+                continue;
+            };
+            entry.asked = entry.asked.difference(covers);
+            if entry.resubscribe_at.is_none() {
+                entry.failures = entry.failures.saturating_add(1);
+                let attempt = u32::from(entry.failures) - 1;
+                let at = self.now + self.backoff(attempt);
+                if let Some(entry) = self.shadows.get_mut(shadow) {
+                    entry.resubscribe_at = Some(at);
+                }
+                self.timers.set(at, Timer::Resubscribe(shadow));
+            }
+        }
+    }
+
+    pub(super) fn unsubscribed(&mut self, id: SubscribeId) {
+        let Some(pending) = self.take_pending(id, true) else {
+            return;
+        };
+        for (shadow, covers) in pending.filters {
+            if let Some(entry) = self.shadows.get_mut(shadow) {
+                entry.leaving = entry.leaving.difference(covers);
+            }
+            self.mark_dirty(shadow);
+        }
+    }
+
+    fn take_pending(&mut self, id: SubscribeId, unsubscribe: bool) -> Option<PendingSubscribe> {
+        let at = self
+            .pending
+            .iter()
+            .position(|pending| pending.id == id && pending.unsubscribe == unsubscribe)?;
+        Some(self.pending.swap_remove(at))
+    }
+
+    /// The connection is gone: what was asked for is unknown. A filter being given up that nobody
+    /// wants counts as granted again, so that it is given up when the session is resumed.
+    pub(super) fn forget_pending(&mut self) {
+        self.pending.clear();
+        for shadow in self.shadows.handles() {
+            let Some(entry) = self.shadows.get(shadow) else {
+                continue;
+            };
+            let wanted = self.wanted(shadow, entry);
+            let Some(entry) = self.shadows.get_mut(shadow) else {
+                continue;
+            };
+            entry.asked = Interest::NONE;
+            let leaving = core::mem::take(&mut entry.leaving);
+            entry.granted = entry.granted | leaving.difference(wanted);
+        }
+    }
+
+    /// Unsubscribes what a shadow that is removed has, or has asked for.
+    pub(super) fn unsubscribe_all(&mut self, shadow: ShadowHandle) {
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return;
+        };
+        let held = entry.granted | entry.asked;
+        let filters = cover(held, entry.wildcard);
+        self.filters -= u32::from(core::mem::take(&mut entry.filters));
+        if self.connected && !filters.is_empty() {
+            let size = usize::from(self.config.budget.per_subscribe.max(1));
+            let filters: Vec<_> = filters.into_iter().map(|covers| (shadow, covers)).collect();
+            for filters in filters.chunks(size) {
+                self.send_unsubscribe(filters.to_vec());
+            }
+        }
+    }
+
+    /// An operation of a shadow has a request more.
+    pub(super) fn add_user(&mut self, shadow: ShadowHandle, operation: Operation) {
+        let persistent = self.mode(shadow) == Subscriptions::Persistent;
+        if let Some(entry) = self.shadows.get_mut(shadow) {
+            if let Some(users) = entry.users.get_mut(operation as usize) {
+                *users += 1;
+            }
+            if persistent {
+                entry.used = entry.used | answers(operation);
+            }
+            // A refusal may have been mended since: the call that needs the filter asks again.
+            entry.refused = entry.refused.difference(answers(operation));
+        }
+        self.lingering
+            .retain(|(other, of, _)| !(*other == shadow && *of == operation));
+        self.filters_changed(shadow);
+    }
+
+    /// An operation of a shadow has a request less.
+    pub(super) fn remove_user(&mut self, shadow: ShadowHandle, operation: Operation) {
+        let mode = self.mode(shadow);
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return;
+        };
+        let Some(users) = entry.users.get_mut(operation as usize) else {
+            return;
+        };
+        *users -= 1;
+        if *users > 0 {
+            return;
+        }
+        if let Subscriptions::PerRequest { linger } = mode {
+            let at = self.now + linger;
+            if !linger.is_zero() {
+                self.lingering.push((shadow, operation, at));
+                self.timers.set(at, Timer::Linger(shadow, operation));
+            }
+            self.filters_changed(shadow);
+        }
+    }
+
+    pub(super) fn linger_over(&mut self, shadow: ShadowHandle, operation: Operation) {
+        self.lingering
+            .retain(|(other, of, _)| !(*other == shadow && *of == operation));
+        self.filters_changed(shadow);
+    }
+}

@@ -1,0 +1,294 @@
+//! Which messages of a shadow are news: watermarks per topic, and epochs.
+//!
+//! AWS advises to discard what is older than the newest version seen ("Device Shadow service:
+//! message order"). A version is compared within an epoch only, for a shadow that was deleted
+//! and made anew may count from one again.
+
+use crate::{time::Timestamp, wire::Version};
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+
+/// What is known of one shadow's versions.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Versions {
+    /// The newest version seen in this epoch on any topic, and the latest time.
+    pub(crate) newest: Option<(u64, u64)>,
+    /// The newest delta delivered.
+    pub(crate) delta: Option<u64>,
+    /// The newest documents delivered.
+    pub(crate) documents: Option<u64>,
+    /// The newest accepted update of another client delivered, and which of the 64 versions up to
+    /// it: these answers are not cumulative, so an older one that was not seen is still news.
+    pub(crate) updates: (u64, u64),
+    /// Counts the deletes seen.
+    pub(crate) epoch: u32,
+    /// A delete was seen and nothing of a new shadow yet: `newest` is of the old one.
+    pub(crate) deleted: bool,
+}
+
+/// Whether a message is to be delivered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    New,
+    Duplicate,
+    Old,
+}
+
+/// Where a message comes from, as far as it matters for its version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Trust {
+    /// The answer to a request of ours that was sent in the current epoch: it cannot be of an
+    /// older one.
+    Ours,
+    /// Anything else.
+    Other,
+}
+
+/// The times that tell epochs apart; see [`Config`](crate::Config).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gaps {
+    pub(crate) epoch: Duration,
+    pub(crate) skew: Duration,
+}
+
+impl Versions {
+    pub(crate) fn delta(
+        &mut self,
+        version: Version,
+        timestamp: Option<Timestamp>,
+        gaps: Gaps,
+    ) -> Verdict {
+        // Older than an answer means overtaken by it: had the difference remained, the update
+        // answered would have caused a delta of its own version. Of the same version it is news.
+        if self.observe(version, timestamp, Trust::Other, gaps) == Verdict::Old {
+            return Verdict::Old;
+        }
+        raise(&mut self.delta, version.number())
+    }
+
+    pub(crate) fn documents(
+        &mut self,
+        version: Version,
+        timestamp: Option<Timestamp>,
+        gaps: Gaps,
+    ) -> Verdict {
+        let deleted = self.deleted;
+        match self.observe(version, timestamp, Trust::Other, gaps) {
+            Verdict::Old if deleted => Verdict::Old,
+            Verdict::Old | Verdict::New | Verdict::Duplicate => {
+                raise(&mut self.documents, version.number())
+            }
+        }
+    }
+
+    /// An accepted update of another client.
+    pub(crate) fn update(
+        &mut self,
+        version: Version,
+        timestamp: Option<Timestamp>,
+        gaps: Gaps,
+    ) -> Verdict {
+        let deleted = self.deleted;
+        if self.observe(version, timestamp, Trust::Other, gaps) == Verdict::Old && deleted {
+            return Verdict::Old;
+        }
+        let (newest, seen) = &mut self.updates;
+        let version = version.number();
+        if version > *newest {
+            let ahead = u32::try_from(version - *newest).unwrap_or(u32::MAX);
+            *seen = seen.checked_shl(ahead).unwrap_or(0) | 1;
+            *newest = version;
+            return Verdict::New;
+        }
+        let Some(bit) = u32::try_from(*newest - version)
+            .ok()
+            .and_then(|age| 1_u64.checked_shl(age))
+        else {
+            return Verdict::Old;
+        };
+        if *seen & bit != 0 {
+            return Verdict::Duplicate;
+        }
+        *seen |= bit;
+        Verdict::New
+    }
+
+    /// Takes note of a version, whatever the topic. `Old` if a newer one was seen before.
+    pub(crate) fn observe(
+        &mut self,
+        version: Version,
+        timestamp: Option<Timestamp>,
+        trust: Trust,
+        gaps: Gaps,
+    ) -> Verdict {
+        let version = version.number();
+        let seconds = timestamp.map_or(0, Timestamp::seconds);
+        let Some((newest, latest)) = self.newest else {
+            self.newest = Some((version, seconds));
+            self.deleted = false;
+            return Verdict::New;
+        };
+        let later = seconds.saturating_sub(latest);
+        if version > newest {
+            self.newest = Some((version, latest.max(seconds)));
+            self.deleted = false;
+            return Verdict::New;
+        }
+        let anew = if self.deleted {
+            trust == Trust::Ours || later > gaps.skew.as_secs()
+        } else {
+            version < newest && later >= gaps.epoch.as_secs()
+        };
+        if anew {
+            if !self.deleted {
+                self.epoch = self.epoch.wrapping_add(1);
+            }
+            let epoch = self.epoch;
+            *self = Self {
+                newest: Some((version, seconds)),
+                epoch,
+                ..Self::default()
+            };
+            return Verdict::New;
+        }
+        if self.deleted || version < newest {
+            return Verdict::Old;
+        }
+        self.newest = Some((newest, latest.max(seconds)));
+        Verdict::Duplicate
+    }
+
+    /// The shadow is gone: a new epoch begins. `version` is the one deleted, if it is known.
+    /// Whether that is news.
+    pub(crate) fn delete(
+        &mut self,
+        version: Option<Version>,
+        timestamp: Option<Timestamp>,
+    ) -> bool {
+        let (newest, latest) = self.newest.unwrap_or_default();
+        let version = version.map_or(newest, Version::number);
+        if version < newest || (self.deleted && version == newest) {
+            // Overtaken by messages of the shadow that was made anew since, or known already.
+            return false;
+        }
+        let seconds = timestamp.map_or(0, Timestamp::seconds);
+        self.newest = Some((version, latest.max(seconds)));
+        self.deleted = true;
+        self.epoch = self.epoch.wrapping_add(1);
+        true
+    }
+}
+
+fn raise(watermark: &mut Option<u64>, version: u64) -> Verdict {
+    match *watermark {
+        Some(seen) if version < seen => Verdict::Old,
+        Some(seen) if version == seen => Verdict::Duplicate,
+        Some(_) | None => {
+            *watermark = Some(version);
+            Verdict::New
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Verdict::{Duplicate, New, Old};
+
+    const GAPS: Gaps = Gaps {
+        epoch: Duration::from_secs(1000),
+        skew: Duration::from_secs(5),
+    };
+
+    fn delta(versions: &mut Versions, version: u64, seconds: u64) -> Verdict {
+        versions.delta(
+            Version::new(version),
+            Some(Timestamp::from_seconds(seconds)),
+            GAPS,
+        )
+    }
+
+    fn answer(versions: &mut Versions, version: u64, seconds: u64, trust: Trust) -> Verdict {
+        let timestamp = Some(Timestamp::from_seconds(seconds));
+        versions.observe(Version::new(version), timestamp, trust, GAPS)
+    }
+
+    #[test]
+    fn an_answer_of_the_same_version_does_not_mute_a_delta() {
+        let mut versions = Versions::default();
+        assert_eq!(answer(&mut versions, 7, 1, Trust::Ours), New);
+        assert_eq!(delta(&mut versions, 7, 1), New);
+        assert_eq!(delta(&mut versions, 7, 1), Duplicate);
+        assert_eq!(delta(&mut versions, 6, 1), Old);
+    }
+
+    #[test]
+    fn a_confirming_get_does_not_let_a_stale_delta_through() {
+        let mut versions = Versions::default();
+        assert_eq!(delta(&mut versions, 9, 1), New);
+        answer(&mut versions, 9, 2, Trust::Ours);
+        assert_eq!(delta(&mut versions, 3, 1), Old);
+    }
+
+    #[test]
+    fn a_delete_mutes_the_old_and_lets_the_new_through() {
+        for (version, seconds, verdict) in [
+            (5, 10, Old), // a straggler of the deleted shadow
+            (4, 15, Old), // the same from a host whose clock is ahead
+            (7, 10, New), // AWS counts on
+            (1, 16, New), // a service that counts from one again
+        ] {
+            let mut versions = Versions::default();
+            delta(&mut versions, 5, 9);
+            assert!(versions.delete(Some(Version::new(5)), Some(Timestamp::from_seconds(10))));
+            assert!(!versions.delete(Some(Version::new(5)), Some(Timestamp::from_seconds(10))));
+            assert_eq!(
+                delta(&mut versions, version, seconds),
+                verdict,
+                "{version} at {seconds}"
+            );
+        }
+    }
+
+    #[test]
+    fn our_own_answer_after_a_delete_begins_the_new_count() {
+        let mut versions = Versions::default();
+        delta(&mut versions, 5, 9);
+        versions.delete(None, None);
+        assert_eq!(answer(&mut versions, 1, 9, Trust::Other), Old);
+        assert_eq!(answer(&mut versions, 1, 9, Trust::Ours), New);
+        assert_eq!(delta(&mut versions, 2, 9), New);
+    }
+
+    #[test]
+    fn an_unseen_delete_is_found_by_the_time_between() {
+        let mut versions = Versions::default();
+        delta(&mut versions, 50, 10);
+        assert_eq!(delta(&mut versions, 1, 1009), Old);
+        assert_eq!(delta(&mut versions, 1, 1010), New);
+        assert_eq!(versions.epoch, 1);
+        assert_eq!(delta(&mut versions, 2, 1010), New);
+    }
+
+    #[test]
+    fn a_late_delete_answer_does_not_mute_the_new_shadow() {
+        let mut versions = Versions::default();
+        delta(&mut versions, 7, 12);
+        assert!(!versions.delete(Some(Version::new(5)), Some(Timestamp::from_seconds(10))));
+        assert_eq!(delta(&mut versions, 8, 12), New);
+    }
+
+    #[test]
+    fn foreign_updates_are_seen_once_each_whatever_their_order() {
+        let mut versions = Versions::default();
+        let mut update = |version| versions.update(Version::new(version), None, GAPS);
+        assert_eq!(update(3), New);
+        assert_eq!(update(5), New);
+        assert_eq!(update(4), New);
+        assert_eq!(update(4), Duplicate);
+        assert_eq!(update(3), Duplicate);
+        assert_eq!(update(200), New);
+        assert_eq!(update(5), Old);
+        assert_eq!(update(199), New);
+    }
+}

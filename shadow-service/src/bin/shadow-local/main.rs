@@ -1,0 +1,124 @@
+//! `shadow-local`: the local shadow service as a program.
+
+#![expect(clippy::std_instead_of_alloc, reason = "a program is std's")]
+
+mod args;
+
+use args::{Args, HELP, Run};
+use core::fmt::Display;
+use shadow_service::{
+    FileStore,
+    local::{Options, Served, Server, broker::BrokerOptions},
+};
+use std::{io::Write as _, process::ExitCode, sync::Arc};
+
+fn main() -> ExitCode {
+    let run = match Args::read(std::env::args().skip(1)) {
+        Ok(Args::Help) => return print(HELP),
+        Ok(Args::Version) => {
+            return print(concat!("shadow-local ", env!("CARGO_PKG_VERSION"), "\n"));
+        }
+        Ok(Args::Run(run)) => *run,
+        Err(error) => return fail(2, &error),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(serve(run)),
+        Err(error) => fail(1, &format_args!("cannot start threads: {error}")),
+    }
+}
+
+async fn serve(run: Run) -> ExitCode {
+    let mut options = Options::default();
+    options.settings = run.settings;
+    let mut broker = BrokerOptions::default();
+    broker.listen = run.listen;
+    options.broker = Some(broker);
+    options.http = run.http;
+    if let Some(directory) = &run.data {
+        match FileStore::open(directory) {
+            Ok(store) => options.store = Some(Box::new(store)),
+            Err(error) => return fail(1, &error),
+        }
+    }
+    if run.verbose {
+        options.observer = Some(Arc::new(|served: &Served<'_>| {
+            print(&format!("{served}\n"));
+        }));
+    }
+    // Asked for before anything is said, so that whoever reads it may signal at once.
+    let stop = match Stop::listen() {
+        Ok(stop) => stop,
+        Err(error) => return fail(1, &format_args!("cannot wait for signals: {error}")),
+    };
+    let server = match Server::start(options).await {
+        Ok(server) => server,
+        Err(error) => return fail(1, &error),
+    };
+    let mut greeting = String::new();
+    if let Some(address) = server.mqtt_address() {
+        greeting += &format!("shadow service for MQTT 3.1.1 and 5 on mqtt://{address}\n");
+    }
+    if let Some(address) = server.http_address() {
+        greeting += &format!("REST data plane on http://{address}\n");
+    }
+    greeting += &match run.data {
+        Some(directory) => format!("documents are kept in {}\n", directory.display()),
+        None => "documents are kept in memory and end with this process\n".to_owned(),
+    };
+    print(&greeting);
+    stop.requested().await;
+    server.stop().await;
+    ExitCode::SUCCESS
+}
+
+/// Ctrl-C anywhere, and SIGTERM on Unix.
+struct Stop {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    #[cfg(unix)]
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    #[cfg(unix)]
+    async fn requested(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn requested(self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+/// Prints and flushes. Nobody reading is no reason to stop serving.
+fn print(text: &str) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    ExitCode::SUCCESS
+}
+
+fn fail(code: u8, error: &dyn Display) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "shadow-local: {error}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,61 @@
+//! The other side of the Device Shadow protocol: a shadow service for demos, for tests, and
+//! for sites without AWS.
+//!
+//! [`Service`] is sans-IO: a request's topic, payload and time go in, the messages to publish
+//! come out. It reads no clock, opens no socket and spawns no thread, so a simulation can own
+//! it and a server can put any broker, any HTTP library and any store around it.
+//!
+//! It is meant to be faithful: what works against it works against AWS IoT. What AWS neither
+//! documents nor was seen to do is a switch in [`Behaviour`], with the default that the
+//! evidence supports best. The scenarios in `vectors/examples.json` say what is expected, with
+//! their sources; the feature `vectors` gives them to other tests.
+//!
+//! Its own JSON type, [`Value`], keeps numbers as they were written and carries a timestamp in
+//! each leaf, so that a section and its metadata are one tree.
+#![no_std]
+
+extern crate alloc;
+#[cfg(any(feature = "local", feature = "store"))]
+extern crate std;
+
+mod delta;
+mod document;
+mod error;
+#[cfg(feature = "store")]
+mod file_store;
+mod limits;
+mod list;
+#[cfg(any(feature = "broker", feature = "http"))]
+pub mod local;
+mod merge;
+mod parse;
+mod record;
+mod reply;
+mod request;
+mod service;
+mod settings;
+mod store;
+mod time;
+mod value;
+#[cfg(feature = "vectors")]
+pub mod vectors;
+mod write;
+
+pub use delta::Delta;
+pub use document::{Document, Record, Section, Tombstone};
+pub use error::{Rejection, ShadowError};
+#[cfg(feature = "store")]
+pub use file_store::{FileStore, OpenError};
+pub use list::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE};
+pub use parse::ParseError;
+pub use record::DecodeError;
+pub use reply::{Answer, Handled, Ignored, Outgoing, Page};
+pub use service::Service;
+pub use settings::{
+    AbsentVersion, Behaviour, DeltaPolicy, EmptyToken, Limits, MessageOrder, NullInArrayObject,
+    Rate, Settings,
+};
+pub use shadow_proto;
+pub use store::{After, MemoryStore, Store, StoreError};
+pub use time::UnixTime;
+pub use value::{MAX_NESTING, Number, NumberEquality, Object, Scalar, Value};

@@ -1,0 +1,15 @@
+//! The local server: the [`Service`](crate::Service) on sockets (features `broker`, `http`).
+
+#[cfg(feature = "broker")]
+pub mod broker;
+mod clock;
+mod engine;
+#[cfg(feature = "http")]
+pub mod http;
+mod listen;
+mod server;
+
+pub use clock::Clock;
+pub use engine::{DynStore, Engine, Observer, Request, Served, Way};
+pub use listen::ListenError;
+pub use server::{Options, Server};

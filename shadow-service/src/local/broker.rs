@@ -1,0 +1,233 @@
+//! An MQTT broker in the same process (feature `broker`), so that a newcomer needs no other.
+//!
+//! The broker is the crate `mqtt5`: MQTT 3.1.1 and 5 over TCP. The service is not a client of
+//! it but taps it: a request is served when the broker takes it, before anybody else hears of
+//! it. So there is no moment at which devices can connect and the service does not listen yet,
+//! and the service can tell a client's publish from a last will, which AWS's ignores.
+
+use crate::{
+    local::{Engine, ListenError},
+    reply::{Ignored, Outgoing},
+};
+use alloc::{boxed::Box, format, string::ToString, sync::Arc, vec::Vec};
+use core::{fmt, future::Future, net::SocketAddr, pin::Pin, time::Duration};
+use mqtt5::{
+    QoS,
+    broker::{
+        BrokerConfig, BrokerEventHandler, BrokerShutdownHandle, ClientPublishEvent, MqttBroker,
+        PublishAction, config::StorageConfig, router::MessageRouter,
+    },
+    packet::publish::PublishPacket,
+};
+use shadow_proto::{Topic, TopicPrefix};
+use std::{net::TcpListener, sync::OnceLock};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+/// What the embedded broker allows. The defaults are AWS IoT Core's where it has a rule.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BrokerOptions {
+    /// Where to listen; port 0 takes a free one. Default `127.0.0.1:1883`.
+    pub listen: SocketAddr,
+    /// The largest packet a client may send, in bytes. Default 132 KiB: AWS's 128 KiB payload
+    /// and the longest topic.
+    pub max_packet_bytes: usize,
+    /// Longest a session outlives its connection. Default 1 hour.
+    pub max_session: Duration,
+    /// Filters a connection may hold. Default: any number, where AWS allows 50.
+    pub max_subscriptions: Option<usize>,
+}
+
+impl Default for BrokerOptions {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            max_packet_bytes: 132 * 1024,
+            max_session: Duration::from_secs(60 * 60),
+            max_subscriptions: None,
+        }
+    }
+}
+
+/// A running broker. Dropping it closes the address and all connections.
+pub struct Broker {
+    address: SocketAddr,
+    shutdown: BrokerShutdownHandle,
+    running: JoinHandle<()>,
+    publishing: JoinHandle<()>,
+}
+
+impl Broker {
+    /// Starts a broker and nothing else: for tests of clients that answer themselves. Must be
+    /// called on a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ListenError`] if the address cannot be had.
+    pub async fn bare(options: &BrokerOptions) -> Result<Self, ListenError> {
+        Self::run(options, None).await
+    }
+
+    /// Starts a broker with the shadow service of `engine` on it; `messages` is the queue that
+    /// came with the engine. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ListenError`] if the address cannot be had.
+    pub async fn start(
+        options: &BrokerOptions,
+        engine: Engine,
+        messages: mpsc::Receiver<Vec<Outgoing>>,
+    ) -> Result<Self, ListenError> {
+        Self::run(options, Some((engine, messages))).await
+    }
+
+    /// The address it listens on, with the port that was taken.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Disconnects everybody, and returns when the address is free.
+    pub async fn stop(mut self) {
+        self.shutdown.shutdown();
+        let _ = (&mut self.running).await;
+    }
+
+    async fn run(
+        options: &BrokerOptions,
+        service: Option<(Engine, mpsc::Receiver<Vec<Outgoing>>)>,
+    ) -> Result<Self, ListenError> {
+        let mut config = config(options);
+        let router = Arc::new(OnceLock::new());
+        let messages = service.map(|(engine, messages)| {
+            let prefix = engine.service().settings().prefix.clone();
+            config.event_handler = Some(Arc::new(Tap {
+                engine,
+                prefix,
+                router: Arc::clone(&router),
+            }));
+            messages
+        });
+        let failed = |text| refused(options.listen, text);
+        let broker = MqttBroker::with_config(config).await;
+        let mut broker = broker.map_err(|error| failed(error.to_string()))?;
+        let address = broker.local_addr();
+        let address = address.ok_or_else(|| failed("it has no address".to_string()))?;
+        let _ = router.set(broker.router());
+        let publishing = tokio::spawn(publish(broker.router(), messages));
+        let shutdown = broker.shutdown_handle();
+        let running = tokio::spawn(async move {
+            if let Err(error) = broker.run().await {
+                tracing::error!(%error, "the embedded broker failed");
+            }
+        });
+        Ok(Self {
+            address,
+            shutdown,
+            running,
+            publishing,
+        })
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.shutdown.shutdown();
+        self.running.abort();
+        self.publishing.abort();
+    }
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Broker({})", self.address)
+    }
+}
+
+fn config(options: &BrokerOptions) -> BrokerConfig {
+    BrokerConfig {
+        bind_addresses: Vec::from([options.listen]),
+        max_packet_size: options.max_packet_bytes,
+        session_expiry_interval: options.max_session,
+        max_subscriptions_per_client: options.max_subscriptions.unwrap_or(0),
+        // As AWS: no QoS 2, no subscription identifiers, eight aliases.
+        maximum_qos: 1,
+        subscription_identifier_available: false,
+        topic_alias_maximum: 8,
+        sys_topics_enabled: false,
+        // Sessions end with the process: only documents are worth a disk.
+        storage_config: StorageConfig {
+            enable_persistence: false,
+            ..StorageConfig::default()
+        },
+        ..BrokerConfig::default()
+    }
+}
+
+/// The broker tells why it cannot listen in words only; trying it ourselves tells the kind.
+fn refused(address: SocketAddr, text: alloc::string::String) -> ListenError {
+    match TcpListener::bind(address) {
+        Err(error) => ListenError::new(address, error),
+        Ok(_) => ListenError::Other {
+            address,
+            source: text.into(),
+        },
+    }
+}
+
+async fn publish(router: Arc<MessageRouter>, messages: Option<mpsc::Receiver<Vec<Outgoing>>>) {
+    let Some(mut messages) = messages else { return };
+    while let Some(batch) = messages.recv().await {
+        for Outgoing { topic, payload } in batch {
+            let packet = PublishPacket::new(topic, payload, QoS::AtLeastOnce);
+            router.route_message(&packet, None).await;
+        }
+    }
+}
+
+/// Sees each publish of a client before the broker routes it. Last wills do not come this way.
+struct Tap {
+    engine: Engine,
+    prefix: TopicPrefix,
+    router: Arc<OnceLock<Arc<MessageRouter>>>,
+}
+
+impl Tap {
+    async fn publish(&self, event: ClientPublishEvent) -> PublishAction {
+        let topic = Topic::parse_with(&self.prefix, &event.topic);
+        let Some(topic) = topic else {
+            return PublishAction::Continue;
+        };
+        if event.retain || !topic.kind().is_request() {
+            // AWS forbids both and may close the connection. So do we, that it be noticed here.
+            self.expel(&event).await;
+            return PublishAction::Handled;
+        }
+        match self
+            .engine
+            .handle_publish(&event.topic, &event.payload)
+            .await
+        {
+            Ok(()) | Err(Ignored::NotARequest | Ignored::NotAShadowTopic) => {}
+        }
+        // Other clients may watch the requests.
+        PublishAction::Continue
+    }
+
+    async fn expel(&self, event: &ClientPublishEvent) {
+        let fault = if event.retain { "RETAIN" } else { "a publish" };
+        let text = format!("{fault} on {} is not allowed", event.topic);
+        tracing::warn!(client = %event.client_id, "{text}; disconnecting");
+        if let Some(router) = self.router.get() {
+            router.disconnect_client(&event.client_id).await;
+        }
+    }
+}
+
+impl BrokerEventHandler for Tap {
+    fn on_client_publish<'a>(
+        &'a self,
+        event: ClientPublishEvent,
+    ) -> Pin<Box<dyn Future<Output = PublishAction> + Send + 'a>> {
+        Box::pin(self.publish(event))
+    }
+}

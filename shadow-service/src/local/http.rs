@@ -1,0 +1,230 @@
+//! The REST data plane: get, update, delete and list over HTTP/1.1 (feature `http`).
+//!
+//! What AWS SDKs call `iot-data`. A rejection is an HTTP status with the error document for a
+//! body and the exception's name in `x-amzn-ErrorType`, and publishes nothing; an accepted
+//! update or delete also publishes what it would over MQTT. Signatures are not verified.
+
+mod route;
+
+use crate::{
+    error::{Rejection, ShadowError},
+    local::{Engine, ListenError},
+};
+use alloc::{format, string::String, sync::Arc};
+use bytes::Bytes;
+use core::{
+    convert::Infallible,
+    fmt,
+    net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Body as _, Incoming},
+    header::{CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use route::Route;
+use shadow_proto::Operation;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    task::{JoinHandle, JoinSet},
+};
+
+/// The REST data plane on one address. Dropping it closes the address and all connections.
+pub struct HttpServer {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    accepting: JoinHandle<()>,
+}
+
+impl HttpServer {
+    /// Starts to serve on `listen`; port 0 takes a free one. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ListenError`] if the address cannot be had.
+    pub async fn start(engine: Engine, listen: SocketAddr) -> Result<Self, ListenError> {
+        let error = |source| ListenError::new(listen, source);
+        let listener = TcpListener::bind(listen).await.map_err(error)?;
+        let address = listener.local_addr().map_err(error)?;
+        let (stop, stopped) = watch::channel(false);
+        let server = Arc::new(Data {
+            engine,
+            requests: AtomicU64::new(0),
+        });
+        let accepting = tokio::spawn(accept(listener, server, stopped));
+        Ok(Self {
+            address,
+            stop,
+            accepting,
+        })
+    }
+
+    /// The address it listens on, with the port that was taken.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more requests, and returns when those begun are answered, or after 5 seconds.
+    pub async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        let _ = tokio::time::timeout(PATIENCE, &mut self.accepting).await;
+    }
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl fmt::Debug for HttpServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HttpServer({})", self.address)
+    }
+}
+
+struct Data {
+    engine: Engine,
+    requests: AtomicU64,
+}
+
+async fn accept(listener: TcpListener, data: Arc<Data>, mut stopped: watch::Receiver<bool>) {
+    let free = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok(place) = Arc::clone(&free).acquire_owned().await else {
+            return;
+        };
+        let stream = tokio::select! {
+            () = stop_requested(&mut stopped) => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match stream {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file handles, mostly: the pause lets others give theirs back.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let connection = serve(stream, Arc::clone(&data), stopped.clone());
+        connections.spawn(async move {
+            connection.await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn serve(stream: TcpStream, data: Arc<Data>, mut stopped: watch::Receiver<bool>) {
+    // An answer is one small write; waiting for more to send only delays it.
+    let _ = stream.set_nodelay(true);
+    let handler = service_fn(move |request| {
+        let data = Arc::clone(&data);
+        async move { Ok::<_, Infallible>(respond(&data, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE)
+        .serve_connection(TokioIo::new(stream), handler);
+    let mut connection = core::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop_requested(&mut stopped) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "an HTTP connection ended");
+    }
+}
+
+/// Also returns when the server is dropped.
+async fn stop_requested(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+async fn respond(data: &Data, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let number = data.requests.fetch_add(1, Ordering::Relaxed);
+    let (status, body, exception) = match answer(&data.engine, request).await {
+        Ok(body) => (200, body, None),
+        Err(rejection) => (
+            rejection.error.code(),
+            rejection.payload(),
+            Some(rejection.error.exception()),
+        ),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // Shaped like AWS's, so that clients which log or parse it have something to read.
+    let id = format!("00000000-0000-4000-8000-{number:012x}");
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert("x-amzn-requestid", id);
+    }
+    if let Some(exception) = exception {
+        headers.insert("x-amzn-errortype", HeaderValue::from_static(exception));
+    }
+    response
+}
+
+async fn answer(engine: &Engine, request: Request<Incoming>) -> Result<String, Rejection> {
+    let (head, body) = request.into_parts();
+    // Read even where it means nothing, so that the connection can take the next request.
+    let payload = payload(engine, body).await?;
+    let target = head.uri.path_and_query().map_or("", |all| all.as_str());
+    match Route::read(head.method.as_str(), target)? {
+        Route::Shadow { shadow, operation } => {
+            let payload: &[u8] = match operation {
+                // The API's model gives these no body; a token in one would be MQTT's.
+                Operation::Get | Operation::Delete => b"",
+                Operation::Update => &payload,
+            };
+            let answer = engine.call(&shadow, operation, payload).await?;
+            Ok(answer.body)
+        }
+        Route::List {
+            thing,
+            page_size,
+            next_token,
+        } => {
+            let page = engine.list_named(&thing, page_size, next_token.as_deref())?;
+            Ok(page.body)
+        }
+    }
+}
+
+/// The request's body, if it comes in time and is no larger than the service takes.
+async fn payload(engine: &Engine, body: Incoming) -> Result<Bytes, ShadowError> {
+    let most = engine.service().settings().limits.max_payload_bytes;
+    if body.size_hint().lower() > most as u64 {
+        return Err(ShadowError::TooLarge);
+    }
+    let collected = Limited::new(body, most).collect();
+    match tokio::time::timeout(IDLE, collected).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ShadowError::TooLarge),
+        Ok(Err(_)) | Err(_) => Err(ShadowError::InvalidRequest {
+            reason: "The request body did not arrive",
+        }),
+    }
+}
+
+/// Connections at once; more wait to be accepted.
+const CONNECTIONS: usize = 1024;
+/// How long a connection may take to send the head of a request, or its body.
+const IDLE: Duration = Duration::from_secs(60);
+/// How long stopping waits for requests that have begun.
+const PATIENCE: Duration = Duration::from_secs(5);

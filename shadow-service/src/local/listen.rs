@@ -1,0 +1,79 @@
+//! Binding an address, with errors that say what to do.
+
+use alloc::boxed::Box;
+use core::{error::Error, fmt, net::SocketAddr};
+use std::io;
+
+/// Why the server cannot listen on an address.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// Another program listens there.
+    AddressInUse {
+        /// The address asked for.
+        address: SocketAddr,
+    },
+    /// The address is not one of this machine.
+    AddressNotAvailable {
+        /// The address asked for.
+        address: SocketAddr,
+    },
+    /// The port needs a privilege that this process does not have.
+    PermissionDenied {
+        /// The address asked for.
+        address: SocketAddr,
+    },
+    /// Something else.
+    Other {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl ListenError {
+    pub(crate) fn new(address: SocketAddr, source: io::Error) -> Self {
+        let kind = source.kind();
+        if kind == io::ErrorKind::AddrInUse {
+            Self::AddressInUse { address }
+        } else if kind == io::ErrorKind::AddrNotAvailable {
+            Self::AddressNotAvailable { address }
+        } else if kind == io::ErrorKind::PermissionDenied {
+            Self::PermissionDenied { address }
+        } else {
+            Self::Other {
+                address,
+                source: source.into(),
+            }
+        }
+    }
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddressInUse { address } => {
+                write!(f, "{address} is in use: another program listens there")
+            }
+            Self::AddressNotAvailable { address } => {
+                write!(f, "{address} is not an address of this machine")
+            }
+            Self::PermissionDenied { address } => {
+                write!(f, "no permission to listen on {address}")
+            }
+            Self::Other { address, source } => write!(f, "cannot listen on {address}: {source}"),
+        }
+    }
+}
+
+impl Error for ListenError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Other { source, .. } => Some(&**source),
+            Self::AddressInUse { .. }
+            | Self::AddressNotAvailable { .. }
+            | Self::PermissionDenied { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,487 @@
+//! JSON text to [`Value`]: strict (RFC 8259), bounded in depth, linear in time.
+//!
+//! Only containers down to [`MAX_NESTING`] become a tree; anything deeper, and every member
+//! nobody reads, is checked by [`Reader::skip`], which keeps its own stack of one byte a
+//! level. So a payload costs memory in proportion to its length and never a deep call.
+
+use crate::value::{MAX_NESTING, Number, Object, Scalar, Value};
+use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
+use core::fmt;
+
+impl<S: Copy> Value<S> {
+    /// Reads one JSON text, which may be surrounded by whitespace; every leaf gets `stamp`.
+    ///
+    /// # Errors
+    /// [`ParseError`] if it is not JSON, or nested deeper than [`MAX_NESTING`].
+    pub fn parse(text: &str, stamp: S) -> Result<Self, ParseError> {
+        let mut reader = Reader::new(text);
+        let value = reader.value(stamp)?;
+        reader.end()?;
+        if reader.too_deep {
+            return Err(reader.error("nested too deeply"));
+        }
+        Ok(value)
+    }
+}
+
+/// Why a text is not JSON, and where.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ParseError {
+    at: usize,
+    reason: &'static str,
+}
+
+impl ParseError {
+    /// The offset in bytes at which reading stopped.
+    #[must_use]
+    pub const fn at(&self) -> usize {
+        self.at
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.reason, self.at)
+    }
+}
+
+impl core::error::Error for ParseError {}
+
+/// Reads one text from front to back.
+pub(crate) struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    /// Something below [`MAX_NESTING`] was left out of a tree.
+    pub(crate) too_deep: bool,
+    /// Whether a name that occurs twice in an object of a tree is an error.
+    pub(crate) refuse_duplicates: bool,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) const fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            at: 0,
+            too_deep: false,
+            refuse_duplicates: false,
+        }
+    }
+
+    /// A value as a tree.
+    pub(crate) fn value<S: Copy>(&mut self, stamp: S) -> Result<Value<S>, ParseError> {
+        self.value_at(stamp, 0)
+    }
+
+    /// The members of an object, each by `member`, which must read the value; `false` if what
+    /// comes is not an object, and then nothing is read.
+    pub(crate) fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), ParseError>,
+    ) -> Result<bool, ParseError> {
+        self.whitespace();
+        if !self.take(b'{') {
+            return Ok(false);
+        }
+        self.whitespace();
+        if self.take(b'}') {
+            return Ok(true);
+        }
+        loop {
+            let name = self.name()?;
+            member(self, name)?;
+            self.whitespace();
+            if !self.take(b',') {
+                return self.expect(b'}', "expected ',' or '}'").map(|()| true);
+            }
+            self.whitespace();
+        }
+    }
+
+    /// Checks a value of any depth and forgets it.
+    pub(crate) fn skip(&mut self) -> Result<(), ParseError> {
+        let mut open: Vec<u8> = Vec::new();
+        'value: loop {
+            self.whitespace();
+            if self.take(b'{') {
+                self.whitespace();
+                if !self.take(b'}') {
+                    self.name()?;
+                    open.push(b'}');
+                    continue;
+                }
+            } else if self.take(b'[') {
+                self.whitespace();
+                if !self.take(b']') {
+                    open.push(b']');
+                    continue;
+                }
+            } else {
+                self.scalar()?;
+            }
+            while let Some(close) = open.last().copied() {
+                self.whitespace();
+                if self.take(b',') {
+                    self.whitespace();
+                    if close == b'}' {
+                        self.name()?;
+                    }
+                    continue 'value;
+                }
+                self.expect(close, "expected ',' or the end of a container")?;
+                open.pop();
+            }
+            return Ok(());
+        }
+    }
+
+    /// Nothing but whitespace may follow.
+    pub(crate) fn end(&mut self) -> Result<(), ParseError> {
+        self.whitespace();
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(self.error("more text after the value")),
+        }
+    }
+
+    /// An error if there was a `duplicate` and duplicates are refused.
+    pub(crate) fn check_duplicate(&self, duplicate: bool) -> Result<(), ParseError> {
+        if duplicate && self.refuse_duplicates {
+            return Err(self.error("a member occurs twice"));
+        }
+        Ok(())
+    }
+
+    fn value_at<S: Copy>(&mut self, stamp: S, depth: usize) -> Result<Value<S>, ParseError> {
+        self.whitespace();
+        match self.peek() {
+            Some(b'{' | b'[') if depth >= MAX_NESTING => {
+                self.too_deep = true;
+                self.skip()?;
+                // Not null, which would be an error of another kind where it stands.
+                Ok(Value::Object(Object::new()))
+            }
+            Some(b'{') => {
+                let mut members: Vec<(Box<str>, Value<S>)> = Vec::new();
+                self.object(|reader, name| {
+                    let value = reader.value_at(stamp, depth + 1)?;
+                    members.push((name.into(), value));
+                    Ok(())
+                })?;
+                let written = members.len();
+                let object = Object::from_members(members);
+                self.check_duplicate(object.len() < written)?;
+                Ok(Value::Object(object))
+            }
+            Some(b'[') => self.array(stamp, depth),
+            Some(_) | None => self.scalar().map(|found| {
+                let scalar = match found {
+                    Token::Null => Scalar::Null,
+                    Token::Bool(value) => Scalar::Bool(value),
+                    Token::Number(text) => Scalar::Number(Number::from_checked(text)),
+                    Token::String(text) => Scalar::String(text.into()),
+                };
+                Value::Leaf(scalar, stamp)
+            }),
+        }
+    }
+
+    fn array<S: Copy>(&mut self, stamp: S, depth: usize) -> Result<Value<S>, ParseError> {
+        self.expect(b'[', "expected '['")?;
+        let mut elements = Vec::new();
+        self.whitespace();
+        if self.take(b']') {
+            return Ok(Value::Array(elements));
+        }
+        loop {
+            elements.push(self.value_at(stamp, depth + 1)?);
+            self.whitespace();
+            if !self.take(b',') {
+                self.expect(b']', "expected ',' or ']'")?;
+                return Ok(Value::Array(elements));
+            }
+        }
+    }
+
+    /// A member's name and the colon after it.
+    fn name(&mut self) -> Result<Cow<'a, str>, ParseError> {
+        if !self.take(b'"') {
+            return Err(self.error("expected a member name"));
+        }
+        let name = self.string()?;
+        self.whitespace();
+        self.expect(b':', "expected ':'")?;
+        Ok(name)
+    }
+
+    fn scalar(&mut self) -> Result<Token<'a>, ParseError> {
+        match self.peek() {
+            Some(b'"') => {
+                self.at += 1;
+                self.string().map(Token::String)
+            }
+            Some(b'n') => self.word("null", Token::Null),
+            Some(b't') => self.word("true", Token::Bool(true)),
+            Some(b'f') => self.word("false", Token::Bool(false)),
+            Some(b'-' | b'0'..=b'9') => self.number().map(Token::Number),
+            Some(_) => Err(self.error("expected a value")),
+            None => Err(self.error("the text ends where a value is expected")),
+        }
+    }
+
+    fn word(&mut self, word: &str, token: Token<'a>) -> Result<Token<'a>, ParseError> {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        if !rest.starts_with(word) {
+            return Err(self.error("expected a value"));
+        }
+        self.at += word.len();
+        Ok(token)
+    }
+
+    fn number(&mut self) -> Result<&'a str, ParseError> {
+        let start = self.at;
+        self.take(b'-');
+        if !self.take(b'0') {
+            self.digits()?;
+        }
+        if self.take(b'.') {
+            self.digits()?;
+        }
+        if self.take(b'e') || self.take(b'E') {
+            let _signed = self.take(b'+') || self.take(b'-');
+            self.digits()?;
+        }
+        let number = self.text.get(start..self.at);
+        number.ok_or_else(|| self.error("expected a number"))
+    }
+
+    fn digits(&mut self) -> Result<(), ParseError> {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let count = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        if count == 0 {
+            return Err(self.error("expected a digit"));
+        }
+        self.at += count;
+        Ok(())
+    }
+
+    /// The rest of a string whose opening quote is read. Copies only if there are escapes.
+    fn string(&mut self) -> Result<Cow<'a, str>, ParseError> {
+        let first = self.plain()?;
+        if self.take(b'"') {
+            return Ok(Cow::Borrowed(first));
+        }
+        let mut text = String::from(first);
+        loop {
+            self.expect(b'\\', "a string has no end")?;
+            text.push(self.escape()?);
+            text.push_str(self.plain()?);
+            if self.take(b'"') {
+                return Ok(Cow::Owned(text));
+            }
+        }
+    }
+
+    /// The text up to a quote or a backslash.
+    fn plain(&mut self) -> Result<&'a str, ParseError> {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let stop = |byte: &u8| matches!(byte, b'"' | b'\\' | 0x00..=0x1f);
+        let length = rest.iter().position(stop).unwrap_or(rest.len());
+        let start = self.at;
+        self.at += length;
+        if self.peek().is_some_and(|byte| byte < 0x20) {
+            return Err(self.error("a control character in a string"));
+        }
+        Ok(self.text.get(start..self.at).unwrap_or_default())
+    }
+
+    fn escape(&mut self) -> Result<char, ParseError> {
+        let kind = self.peek();
+        self.at += 1;
+        Ok(match kind {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => return self.unicode_escape(),
+            Some(_) | None => return Err(self.error("an unknown escape")),
+        })
+    }
+
+    fn unicode_escape(&mut self) -> Result<char, ParseError> {
+        let first = self.four_hex()?;
+        let code = match first {
+            0xd800..=0xdbff => {
+                // A surrogate is half a character: alone it is no text at all.
+                self.expect(b'\\', "half a surrogate pair")?;
+                self.expect(b'u', "half a surrogate pair")?;
+                let second = self.four_hex()?;
+                if !(0xdc00..=0xdfff).contains(&second) {
+                    return Err(self.error("half a surrogate pair"));
+                }
+                0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)
+            }
+            code => code,
+        };
+        char::from_u32(code).ok_or_else(|| self.error("half a surrogate pair"))
+    }
+
+    fn four_hex(&mut self) -> Result<u32, ParseError> {
+        let mut code = 0;
+        for _ in 0..4 {
+            let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16));
+            code = code << 4 | digit.ok_or_else(|| self.error("expected four hex digits"))?;
+            self.at += 1;
+        }
+        Ok(code)
+    }
+
+    fn whitespace(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn expect(&mut self, byte: u8, reason: &'static str) -> Result<(), ParseError> {
+        if self.take(byte) {
+            Ok(())
+        } else {
+            Err(self.error(reason))
+        }
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let here = self.peek() == Some(byte);
+        self.at += usize::from(here);
+        here
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn error(&self, reason: &'static str) -> ParseError {
+        ParseError {
+            at: self.at.min(self.text.len()),
+            reason,
+        }
+    }
+}
+
+enum Token<'a> {
+    Null,
+    Bool(bool),
+    Number(&'a str),
+    String(Cow<'a, str>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::{format, string::ToString};
+
+    fn skip(text: &str) -> Result<(), ParseError> {
+        let mut reader = Reader::new(text);
+        reader.skip()?;
+        reader.end()
+    }
+
+    #[test]
+    fn what_is_json_is_read() {
+        for (text, compact) in [
+            (" null ", "null"),
+            ("\t[ 1 , 2 ]\r\n", "[1,2]"),
+            (r#" { "b" : [ ] , "a" : { } } "#, r#"{"a":{},"b":[]}"#),
+            (r#""\u00e9\ud83d\udd27\/""#, "\"é🔧/\""),
+            ("-0", "-0"),
+            ("-1.50e+003", "-1.50e+003"),
+            ("1e999999999", "1e999999999"),
+            (r#"{"":{"":""}}"#, r#"{"":{"":""}}"#),
+            (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
+            (r#"{"a":1,"\u0061":2}"#, r#"{"a":2}"#),
+        ] {
+            assert_eq!(Value::parse(text, ()).unwrap().to_string(), compact);
+            assert_eq!(skip(text), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused() {
+        for text in [
+            "",
+            " ",
+            "nul",
+            "nulll",
+            "True",
+            "+1",
+            "01",
+            "-",
+            "1.",
+            ".5",
+            "1e",
+            "1e+",
+            "0x1",
+            "NaN",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "[",
+            "]",
+            "{",
+            "}",
+            "{}}",
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            r#"{"a":1,}"#,
+            r#"{a:1}"#,
+            r#"{"a":1 "b":2}"#,
+            r#"{1:2}"#,
+            "\"",
+            r#""\"#,
+            r#""\x""#,
+            r#""\u12""#,
+            r#""\u123g""#,
+            r#""\ud800""#,
+            r#""\ud800\u0041""#,
+            r#""\udc00""#,
+            r#""\ud800\n""#,
+            "\"\n\"",
+            "\"\u{0}\"",
+            "\u{feff}{}",
+            "{}\u{0}",
+            "[1]]",
+            "1 2",
+            "'a'",
+            "[\u{a0}]",
+            r#"{"a":1]"#,
+            r#"[1}"#,
+        ] {
+            assert!(Value::parse(text, ()).is_err(), "{text:?}");
+            assert!(skip(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn depth_costs_no_stack() {
+        for (open, close) in [("[", "]"), (r#"{"a":"#, "}"), (r#"[{"a":"#, "}]")] {
+            let deep = format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
+            assert_eq!(skip(&deep), Ok(()));
+            assert_eq!(
+                Value::parse(&deep, ()).unwrap_err().reason,
+                "nested too deeply"
+            );
+            assert!(skip(&open.repeat(100_000)).is_err());
+            assert!(Value::parse(&open.repeat(100_000), ()).is_err());
+        }
+    }
+
+    #[test]
+    fn the_limit_itself_is_read() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(Value::parse(&nested(MAX_NESTING), ()).is_ok());
+        assert!(Value::parse(&nested(MAX_NESTING + 1), ()).is_err());
+    }
+}

@@ -1,0 +1,471 @@
+//! The service: a request in, its answers out.
+
+use crate::{
+    document::{Document, Record, Tombstone},
+    error::{Rejection, ShadowError},
+    limits::Throttle,
+    merge,
+    reply::{Answer, Handled, Ignored, Outgoing},
+    request::{self, Update},
+    settings::{AbsentVersion, DeltaPolicy, MessageOrder, Settings},
+    store::{MemoryStore, Store, StoreError},
+    time::UnixTime,
+    write::Members,
+};
+use alloc::{borrow::Cow, boxed::Box, string::String, string::ToString, vec::Vec};
+use core::time::Duration;
+use shadow_proto::{Operation, ShadowId, Timestamp, Topic, TopicKind};
+
+/// The Device Shadow service of AWS IoT, without IO and without a clock.
+///
+/// Feed it every MQTT message with [`handle_publish`](Self::handle_publish) and publish what
+/// comes back; or call [`get`](Self::get), [`update`](Self::update), [`delete`](Self::delete)
+/// and [`list_named`](Self::list_named), as the REST data plane does. Requests are served one
+/// after another, each seeing the result of the one before. An accepted change is in the
+/// [`Store`] before its answer is returned.
+///
+/// ```
+/// use shadow_service::{Service, Settings, UnixTime};
+///
+/// let mut service = Service::new(Settings::default());
+/// let now = UnixTime::from_seconds(1_767_225_600);
+/// let request = br#"{"state": {"desired": {"color": "red"}}, "clientToken": "app-1"}"#;
+/// let handled = service.handle_publish("$aws/things/lamp/shadow/update", request, now)?;
+///
+/// let topics: Vec<_> = handled.messages.iter().map(|message| &*message.topic).collect();
+/// assert_eq!(topics, [
+///     "$aws/things/lamp/shadow/update/accepted",
+///     "$aws/things/lamp/shadow/update/documents",
+///     "$aws/things/lamp/shadow/update/delta",
+/// ]);
+/// assert_eq!(
+///     handled.messages[2].payload,
+///     concat!(
+///         r#"{"version":1,"timestamp":1767225600,"state":{"color":"red"},"#,
+///         r#""metadata":{"color":{"timestamp":1767225600}},"clientToken":"app-1"}"#,
+///     )
+/// );
+/// # Ok::<(), shadow_service::Ignored>(())
+/// ```
+#[derive(Debug)]
+pub struct Service<S = MemoryStore> {
+    settings: Settings,
+    store: S,
+    throttle: Throttle,
+    shuffle: u64,
+}
+
+impl Service {
+    /// A service that keeps its documents in memory.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self::with_store(settings, MemoryStore::new())
+    }
+}
+
+impl<S: Store> Service<S> {
+    /// A service over `store`, which may hold documents already.
+    #[must_use]
+    pub fn with_store(settings: Settings, store: S) -> Self {
+        let shuffle = match settings.order {
+            MessageOrder::Fixed => 0,
+            MessageOrder::Shuffled { seed } => seed,
+        };
+        Self {
+            settings,
+            store,
+            throttle: Throttle::default(),
+            shuffle,
+        }
+    }
+
+    /// Serves an MQTT message, whatever its topic.
+    ///
+    /// A rejected request is served too: [`Handled::outcome`] says why, and the messages hold
+    /// the answer on the `rejected` topic.
+    ///
+    /// # Errors
+    /// [`Ignored`] if the topic carries no requests; nothing happens then.
+    pub fn handle_publish(
+        &mut self,
+        topic: &str,
+        payload: &[u8],
+        now: UnixTime,
+    ) -> Result<Handled, Ignored> {
+        let topic = Topic::parse_with(&self.settings.prefix, topic);
+        let topic = topic.ok_or(Ignored::NotAShadowTopic)?;
+        if !topic.kind().is_request() {
+            return Err(Ignored::NotARequest);
+        }
+        // The names of a parsed topic are legal.
+        let shadow = topic.shadow_id().map_err(|_| Ignored::NotAShadowTopic)?;
+        let operation = topic.kind().operation();
+        let answer = match operation {
+            Operation::Get => self.get(&shadow, payload, now),
+            Operation::Update => self.update(&shadow, payload, now),
+            Operation::Delete => self.delete(&shadow, payload, now),
+        };
+        let (outcome, messages) = match answer {
+            Ok(answer) => (
+                Ok(answer.version),
+                self.messages(&shadow, operation, answer),
+            ),
+            Err(rejection) => {
+                let payload = rejection.payload();
+                let message = self.outgoing(&shadow, operation.rejected(), payload);
+                (Err(rejection.error), Vec::from([message]))
+            }
+        };
+        Ok(Handled {
+            shadow,
+            operation,
+            outcome,
+            messages,
+        })
+    }
+
+    /// All messages of an accepted operation, the accepted one included, in the order to
+    /// publish them.
+    ///
+    /// [`handle_publish`](Self::handle_publish) has done this already. The REST data plane
+    /// does it for updates and deletes, of which subscribers learn, and not for gets.
+    pub fn messages(
+        &mut self,
+        shadow: &ShadowId,
+        operation: Operation,
+        answer: Answer,
+    ) -> Vec<Outgoing> {
+        let mut messages = Vec::with_capacity(1 + answer.events.len());
+        messages.push(self.outgoing(shadow, operation.accepted(), answer.body));
+        messages.extend(answer.events);
+        match self.settings.order {
+            MessageOrder::Fixed => {}
+            MessageOrder::Shuffled { .. } => self.shuffle(&mut messages),
+        }
+        messages
+    }
+
+    /// Gives the whole document. `payload` may be empty, or an object with a client token.
+    ///
+    /// # Errors
+    /// [`Rejection`]: 400 for an invalid token, 404, 413, 429, 500.
+    pub fn get(
+        &mut self,
+        shadow: &ShadowId,
+        payload: &[u8],
+        now: UnixTime,
+    ) -> Result<Answer, Rejection> {
+        let token = self.admit_bare(shadow, payload, now)?;
+        match self.load(shadow, now) {
+            Ok(Stored::Document(document)) => {
+                let delta = document.delta(&self.settings.behaviour);
+                let mut body = String::new();
+                let mut members = Members::open(&mut body);
+                document.write_state(members.name("state"), delta.as_ref());
+                document.write_metadata(members.name("metadata"));
+                members.number("version", document.version());
+                close(members, now.timestamp(), token.as_deref());
+                Ok(Answer {
+                    body,
+                    version: document.version(),
+                    events: Vec::new(),
+                })
+            }
+            Ok(Stored::Absent { .. }) => Err(rejection(not_found(shadow), token)),
+            Err(error) => Err(rejection(internal(&error), token)),
+        }
+    }
+
+    /// Merges a partial document.
+    ///
+    /// # Errors
+    /// [`Rejection`]: 400 for anything malformed, 409, 413, 415, 429, 500. Nothing has changed.
+    pub fn update(
+        &mut self,
+        shadow: &ShadowId,
+        payload: &[u8],
+        now: UnixTime,
+    ) -> Result<Answer, Rejection> {
+        self.admit(shadow, payload, now)?;
+        let mut update = Update::parse(payload, now.timestamp(), &self.settings)?;
+        let token = update.token.take();
+        let token = token.as_deref();
+        self.merge(shadow, update, token, now)
+            .map_err(|error| rejection(error, token.map(Into::into)))
+    }
+
+    /// Removes a shadow. `payload` is ignored but for a client token.
+    ///
+    /// # Errors
+    /// [`Rejection`]: 400 for an invalid token, 404, 413, 429, 500.
+    pub fn delete(
+        &mut self,
+        shadow: &ShadowId,
+        payload: &[u8],
+        now: UnixTime,
+    ) -> Result<Answer, Rejection> {
+        let token = self.admit_bare(shadow, payload, now)?;
+        let version = match self.load(shadow, now) {
+            Ok(Stored::Document(document)) => document.version(),
+            Ok(Stored::Absent { .. }) => return Err(rejection(not_found(shadow), token)),
+            Err(error) => return Err(rejection(internal(&error), token)),
+        };
+        let counter = version.saturating_add(self.settings.behaviour.delete_takes_version.into());
+        let tombstone = Tombstone {
+            counter,
+            deleted: now.timestamp(),
+        };
+        if let Err(error) = self.store.commit(shadow, Record::Tombstone(tombstone)) {
+            return Err(rejection(internal(&error), token));
+        }
+        // Old tombstones are also recognised when read, so a failure here can wait.
+        let oldest = now.timestamp().seconds();
+        let oldest = oldest.saturating_sub(self.settings.tombstone.as_secs());
+        let _ = self.store.purge(Timestamp::from_seconds(oldest));
+
+        let mut body = String::new();
+        let mut members = Members::open(&mut body);
+        members.number("version", version);
+        close(members, now.timestamp(), token.as_deref());
+        Ok(Answer {
+            body,
+            version,
+            events: Vec::new(),
+        })
+    }
+
+    /// The settings.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The store.
+    #[must_use]
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// The stored document of `shadow`, for tests and pages.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot read it.
+    pub fn document(
+        &self,
+        shadow: &ShadowId,
+        now: UnixTime,
+    ) -> Result<Option<Cow<'_, Document>>, StoreError> {
+        Ok(match self.load(shadow, now)? {
+            Stored::Document(document) => Some(document),
+            Stored::Absent { .. } => None,
+        })
+    }
+
+    /// The update proper, which either happens whole or not at all.
+    fn merge(
+        &mut self,
+        shadow: &ShadowId,
+        update: Update,
+        token: Option<&str>,
+        now: UnixTime,
+    ) -> Result<Answer, ShadowError> {
+        let behaviour = &self.settings.behaviour;
+        let stored = self.load(shadow, now).map_err(|error| internal(&error))?;
+        let counter = stored.check_version(update.version, behaviour.absent_version)?;
+        let version = counter.saturating_add(1);
+        let old = stored.document();
+        let now = now.timestamp();
+
+        let mut body = String::new();
+        let mut members = Members::open(&mut body);
+        update.state.write(&mut members, now);
+        members.number("version", version);
+        close(members, now, token);
+
+        let document = merge::document(old, update.state, version, behaviour);
+        if document.size() > self.settings.limits.max_document_bytes {
+            return Err(ShadowError::TooLarge);
+        }
+
+        let mut documents = String::new();
+        let mut members = Members::open(&mut documents);
+        match old {
+            Some(old) => old.write(members.name("previous")),
+            None => members.name("previous").push_str("null"),
+        }
+        document.write(members.name("current"));
+        close(members, now, token);
+
+        let delta = document
+            .delta(behaviour)
+            .filter(|delta| match behaviour.delta {
+                DeltaPolicy::EveryUpdate => true,
+                DeltaPolicy::WhenChanged => {
+                    let before = old.and_then(|old| old.delta(behaviour));
+                    before.is_none_or(|before| !before.same(delta, behaviour.numbers))
+                }
+            });
+        let delta = delta.map(|delta| {
+            let mut payload = String::new();
+            let mut members = Members::open(&mut payload);
+            members.number("version", version);
+            members.number("timestamp", now.seconds());
+            delta.write_state(members.name("state"));
+            delta.write_metadata(members.name("metadata"));
+            if let Some(token) = token {
+                members.text("clientToken", token);
+            }
+            members.close();
+            payload
+        });
+
+        let record = Record::Document(document);
+        let committed = self.store.commit(shadow, record);
+        committed.map_err(|error| internal(&error))?;
+
+        let mut events = Vec::with_capacity(1 + usize::from(delta.is_some()));
+        events.push(self.outgoing(shadow, TopicKind::UpdateDocuments, documents));
+        events.extend(delta.map(|delta| self.outgoing(shadow, TopicKind::UpdateDelta, delta)));
+        Ok(Answer {
+            body,
+            version,
+            events,
+        })
+    }
+
+    /// [`admit`](Self::admit) for a request whose payload can only hold a token.
+    fn admit_bare(
+        &mut self,
+        shadow: &ShadowId,
+        payload: &[u8],
+        now: UnixTime,
+    ) -> Result<Option<Box<str>>, Rejection> {
+        self.admit(shadow, payload, now)?;
+        request::token(payload, &self.settings)
+    }
+
+    /// What is refused before its payload is looked at.
+    fn admit(&mut self, shadow: &ShadowId, payload: &[u8], now: UnixTime) -> Result<(), Rejection> {
+        if payload.len() > self.settings.limits.max_payload_bytes {
+            return Err(ShadowError::TooLarge.into());
+        }
+        let Some(rate) = self.settings.rate else {
+            return Ok(());
+        };
+        if self.throttle.take(shadow.thing(), rate, now) {
+            return Ok(());
+        }
+        let token = if self.settings.behaviour.echo_throttled_token {
+            request::token(payload, &self.settings).ok().flatten()
+        } else {
+            None
+        };
+        Err(rejection(ShadowError::TooManyRequests, token))
+    }
+
+    fn load(&self, shadow: &ShadowId, now: UnixTime) -> Result<Stored<'_>, StoreError> {
+        Ok(match self.store.load(shadow)? {
+            Some(Cow::Borrowed(Record::Document(document))) => {
+                Stored::Document(Cow::Borrowed(document))
+            }
+            Some(Cow::Owned(Record::Document(document))) => Stored::Document(Cow::Owned(document)),
+            Some(Cow::Borrowed(Record::Tombstone(tombstone))) => self.buried(*tombstone, now),
+            Some(Cow::Owned(Record::Tombstone(tombstone))) => self.buried(tombstone, now),
+            None => Stored::Absent { counter: 0 },
+        })
+    }
+
+    fn buried(&self, tombstone: Tombstone, now: UnixTime) -> Stored<'static> {
+        let age = now.timestamp().saturating_since(tombstone.deleted);
+        let remembered: Duration = self.settings.tombstone;
+        let counter = if age < remembered {
+            tombstone.counter
+        } else {
+            0
+        };
+        Stored::Absent { counter }
+    }
+
+    fn outgoing(&self, shadow: &ShadowId, kind: TopicKind, payload: String) -> Outgoing {
+        Outgoing::new(
+            Topic::new(shadow, kind).spell(&self.settings.prefix),
+            payload,
+        )
+    }
+
+    /// Fisher and Yates, with a generator of our own (splitmix64): a seed must give the same
+    /// order in every release.
+    fn shuffle(&mut self, messages: &mut [Outgoing]) {
+        for last in (1..messages.len()).rev() {
+            self.shuffle = self.shuffle.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut bits = self.shuffle;
+            bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            bits ^= bits >> 31;
+            messages.swap(last, (bits % (last as u64 + 1)) as usize);
+        }
+    }
+}
+
+/// A record as a request sees it: an old tombstone is nothing.
+enum Stored<'a> {
+    Document(Cow<'a, Document>),
+    Absent { counter: u64 },
+}
+
+impl Stored<'_> {
+    fn document(&self) -> Option<&Document> {
+        match self {
+            Self::Document(document) => Some(document),
+            Self::Absent { .. } => None,
+        }
+    }
+
+    /// The counter that the next version follows, if `asked` does not conflict with it.
+    fn check_version(&self, asked: Option<u64>, absent: AbsentVersion) -> Result<u64, ShadowError> {
+        let (counter, free) = match self {
+            Self::Document(document) => (document.version(), true),
+            Self::Absent { counter } => (
+                *counter,
+                match absent {
+                    AbsentVersion::Counter => true,
+                    AbsentVersion::Ignored => return Ok(*counter),
+                    AbsentVersion::Conflict => false,
+                },
+            ),
+        };
+        match asked {
+            None => Ok(counter),
+            Some(asked) if free && asked == counter => Ok(counter),
+            Some(_) => Err(ShadowError::VersionConflict),
+        }
+    }
+}
+
+/// The members that end every answer.
+fn close(mut members: Members<'_>, now: Timestamp, token: Option<&str>) {
+    members.number("timestamp", now.seconds());
+    if let Some(token) = token {
+        members.text("clientToken", token);
+    }
+    members.close();
+}
+
+fn not_found(shadow: &ShadowId) -> ShadowError {
+    ShadowError::NotFound {
+        shadow: shadow.clone(),
+    }
+}
+
+fn internal(error: &StoreError) -> ShadowError {
+    ShadowError::Internal {
+        cause: error.to_string().into(),
+    }
+}
+
+fn rejection(error: ShadowError, client_token: Option<Box<str>>) -> Rejection {
+    Rejection {
+        error,
+        client_token,
+    }
+}

@@ -1,0 +1,601 @@
+//! Hostile and odd requests, limits at their edges, and the switches.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use core::time::Duration;
+use shadow_service::{
+    AbsentVersion, DeltaPolicy, EmptyToken, Ignored, MessageOrder, NullInArrayObject,
+    NumberEquality, Rate, Service, Settings, UnixTime, shadow_proto::ShadowId,
+    shadow_proto::TopicPrefix,
+};
+
+const NOW: UnixTime = UnixTime::from_seconds(1_767_225_600);
+
+fn lamp() -> ShadowId {
+    ShadowId::classic("lamp").unwrap()
+}
+
+fn service() -> Service {
+    Service::new(Settings::default())
+}
+
+fn with(change: impl FnOnce(&mut Settings)) -> Service {
+    let mut settings = Settings::default();
+    change(&mut settings);
+    Service::new(settings)
+}
+
+/// The payload on `update/rejected`, or the accepted one.
+fn update(service: &mut Service, payload: impl AsRef<[u8]>) -> String {
+    match service.update(&lamp(), payload.as_ref(), NOW) {
+        Ok(answer) => answer.body,
+        Err(rejection) => rejection.payload(),
+    }
+}
+
+fn rejected(code: u16, message: &str) -> String {
+    format!(r#"{{"code":{code},"message":"{message}"}}"#)
+}
+
+/// The state part of a get.
+fn state(service: &mut Service) -> String {
+    let body = service.get(&lamp(), b"", NOW).unwrap().body;
+    let (state, _) = body.split_once(r#","metadata""#).unwrap();
+    state.strip_prefix(r#"{"state":"#).unwrap().to_owned()
+}
+
+#[test]
+fn deep_payloads_are_refused_or_ignored_and_cost_no_stack() {
+    let nested =
+        |open: &str, close: &str| format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
+    let mut service = with(|settings| settings.limits.max_payload_bytes = 10_000_000);
+    let too_deep = rejected(
+        400,
+        "JSON contains too many levels of nesting; maximum is 8",
+    );
+    for deep in [
+        nested("[", "]"),
+        nested(r#"{"a":"#, "}"),
+        nested(r#"[{"a":"#, "}]"),
+    ] {
+        let request = format!(r#"{{"state":{{"desired":{{"x":{deep}}}}}}}"#);
+        assert_eq!(update(&mut service, request), too_deep);
+        assert_eq!(
+            update(&mut service, &deep),
+            rejected(400, "Missing required node: state")
+        );
+        let token = rejected(400, "Invalid clientToken");
+        assert_eq!(
+            update(&mut service, format!(r#"{{"clientToken":{deep}}}"#)),
+            token
+        );
+        let version = format!(r#"{{"state":{{}},"version":{deep}}}"#);
+        assert_eq!(
+            update(&mut service, version),
+            rejected(400, "Invalid version")
+        );
+        let elsewhere = format!(r#"{{"other":{deep},"state":{{}},"clientToken":"t"}}"#);
+        assert!(update(&mut service, elsewhere).contains(r#""version":"#));
+        let unclosed = format!(r#"{{"state":{}"#, "[".repeat(100_000));
+        assert_eq!(
+            update(&mut service, unclosed),
+            rejected(400, "Invalid JSON")
+        );
+        // A get reads only the token, and nothing else can hurt it.
+        assert!(service.get(&lamp(), deep.as_bytes(), NOW).is_ok());
+    }
+}
+
+#[test]
+fn arrays_count_as_levels_or_not() {
+    let request = |levels: usize| {
+        let array = format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        format!(r#"{{"state":{{"reported":{{"a":{array}}}}}}}"#)
+    };
+    let too_deep = rejected(
+        400,
+        "JSON contains too many levels of nesting; maximum is 8",
+    );
+    let mut service = service();
+    assert!(update(&mut service, request(7)).contains(r#""version":1"#));
+    assert_eq!(update(&mut service, request(8)), too_deep);
+    let mut service = with(|settings| settings.behaviour.arrays_are_levels = false);
+    assert!(update(&mut service, request(60)).contains(r#""version":1"#));
+    assert_eq!(update(&mut service, request(70)), too_deep);
+}
+
+#[test]
+fn the_greatest_depth_that_can_be_set() {
+    let mut service = with(|settings| settings.limits.max_depth = usize::MAX);
+    let request = |levels: usize| {
+        let nested = format!("{}{{}}{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
+        format!(r#"{{"state":{{"reported":{nested}}}}}"#)
+    };
+    assert!(update(&mut service, request(62)).contains(r#""version":1"#));
+    assert_eq!(
+        update(&mut service, request(63)),
+        rejected(
+            400,
+            "JSON contains too many levels of nesting; maximum is 62"
+        )
+    );
+}
+
+#[test]
+fn numbers_are_kept_as_written_and_compared_by_value() {
+    let mut service = service();
+    let numbers = r#"{"a":1.0,"b":1e999999999,"c":-0,"d":123456789012345678901234567890,"e":1E5}"#;
+    update(
+        &mut service,
+        format!(r#"{{"state":{{"desired":{numbers}}}}}"#),
+    );
+    assert_eq!(
+        state(&mut service),
+        format!(r#"{{"desired":{numbers},"delta":{numbers}}}"#)
+    );
+    let same =
+        r#"{"a":1,"b":10e999999998,"c":0.00,"d":12345678901234567890123456789e1,"e":100000}"#;
+    update(
+        &mut service,
+        format!(r#"{{"state":{{"reported":{same}}}}}"#),
+    );
+    assert_eq!(
+        state(&mut service),
+        format!(r#"{{"desired":{numbers},"reported":{same}}}"#)
+    );
+
+    let mut strict = with(|settings| settings.behaviour.numbers = NumberEquality::ByText);
+    update(
+        &mut strict,
+        r#"{"state":{"desired":{"a":[1.0]},"reported":{"a":[1]}}}"#,
+    );
+    assert!(state(&mut strict).contains(r#""delta":{"a":[1.0]}"#));
+}
+
+#[test]
+fn a_number_with_a_huge_exponent_text_costs_little() {
+    let long = "9".repeat(100_000);
+    let mut service = with(|settings| settings.limits.max_document_bytes = 1_000_000);
+    let request =
+        format!(r#"{{"state":{{"desired":{{"a":1e{long}}},"reported":{{"a":1e-{long}}}}}}}"#);
+    // Two of 100 000 digits are 200 000 bytes, more than a payload may have.
+    assert_eq!(
+        update(&mut service, &request),
+        rejected(413, "The payload exceeds the maximum size allowed")
+    );
+    let request = request.replace(&long, &"9".repeat(60_000));
+    assert!(update(&mut service, request).contains(r#""version":1"#));
+    assert!(state(&mut service).contains("delta"));
+}
+
+#[test]
+fn duplicate_members() {
+    let request = r#"{"state":1,"clientToken":5,"version":"x","state":{"reported":{"a":1,"a":2}},
+        "clientToken":"t","version":0}"#;
+    let mut last = service();
+    assert!(update(&mut last, request).contains(r#""clientToken":"t""#));
+    assert_eq!(state(&mut last), r#"{"reported":{"a":2}}"#);
+    for request in [
+        request,
+        r#"{"state":{"reported":{"a":1,"a":1}}}"#,
+        r#"{"state":{"reported":{"a":[{"b":1,"c":2,"b":3}]}}}"#,
+        r#"{"state":{"reported":{}},"state":{"reported":{}}}"#,
+    ] {
+        let mut refuse = with(|settings| settings.behaviour.refuse_duplicate_members = true);
+        assert_eq!(update(&mut refuse, request), rejected(400, "Invalid JSON"));
+    }
+}
+
+#[test]
+fn what_is_not_text_or_not_json() {
+    let mut service = service();
+    let encoding = "Unsupported documented encoding; supported encoding is UTF-8";
+    assert_eq!(
+        update(&mut service, b"\xff\xfe{\x00}\x00"),
+        rejected(415, encoding)
+    );
+    assert_eq!(
+        update(
+            &mut service,
+            b"{\"state\":{\"reported\":{\"a\":\"\xc3\x28\"}}}"
+        ),
+        rejected(415, encoding)
+    );
+    for payload in [
+        "",
+        " ",
+        "\u{feff}{\"state\":{}}",
+        r#"{"state":{"reported":{"a":"\ud800"}}}"#,
+        r#"{"state":{"reported":{"\udc00":1}}}"#,
+        r#"{"state":{}}{"state":{}}"#,
+        r#"{"state":{},}"#,
+        r#"{'state':{}}"#,
+        r#"{"state":{"reported":{"a":NaN}}}"#,
+        "{\"state\":{\"reported\":{\"a\":\"\u{1}\"}}}",
+    ] {
+        assert_eq!(
+            update(&mut service, payload),
+            rejected(400, "Invalid JSON"),
+            "{payload}"
+        );
+    }
+    for payload in ["null", "1", "[]", "\"state\"", "true", "[{\"state\":{}}]"] {
+        assert_eq!(
+            update(&mut service, payload),
+            rejected(400, "Missing required node: state"),
+            "{payload}"
+        );
+    }
+}
+
+#[test]
+fn an_unreadable_get_or_delete_proceeds_without_a_token() {
+    let mut service = service();
+    update(&mut service, r#"{"state":{"reported":{"a":1}}}"#);
+    for payload in [
+        &b"{"[..],
+        b"\xff",
+        b"[]",
+        b"1",
+        b"null",
+        b"{\"state\":{\"x\":[null]}}",
+    ] {
+        let body = service.get(&lamp(), payload, NOW).unwrap().body;
+        assert!(!body.contains("clientToken"));
+    }
+    for payload in [r#"{"clientToken":1}"#, r#"{"clientToken":["x"]}"#] {
+        let rejection = service.get(&lamp(), payload.as_bytes(), NOW).unwrap_err();
+        assert_eq!(rejection.payload(), rejected(400, "Invalid clientToken"));
+        let rejection = service
+            .delete(&lamp(), payload.as_bytes(), NOW)
+            .unwrap_err();
+        assert_eq!(rejection.payload(), rejected(400, "Invalid clientToken"));
+    }
+    assert!(service.delete(&lamp(), b"{\"version\":99,", NOW).is_ok());
+}
+
+#[test]
+fn versions() {
+    let mut service = service();
+    let with_version =
+        |version: &str| format!(r#"{{"state":{{"reported":{{"a":1}}}},"version":{version}}}"#);
+    let invalid = rejected(400, "Invalid version");
+    for version in [
+        "1.0",
+        "0.0",
+        "-1",
+        "-0",
+        "1e0",
+        "true",
+        "\"0\"",
+        "[]",
+        "{}",
+        "18446744073709551616",
+        "1e999999999",
+    ] {
+        assert_eq!(
+            update(&mut service, with_version(version)),
+            invalid,
+            "{version}"
+        );
+    }
+    let conflict = rejected(409, "Version conflict");
+    assert_eq!(update(&mut service, with_version("1")), conflict);
+    assert_eq!(
+        update(&mut service, with_version("18446744073709551615")),
+        conflict
+    );
+    assert!(update(&mut service, with_version("0")).contains(r#""version":1"#));
+    assert_eq!(update(&mut service, with_version("0")), conflict);
+    assert_eq!(update(&mut service, with_version("2")), conflict);
+    assert!(update(&mut service, with_version("null")).contains(r#""version":2"#));
+    assert!(update(&mut service, with_version("2")).contains(r#""version":3"#));
+}
+
+#[test]
+fn a_deleted_shadow_is_remembered_for_48_hours() {
+    let later = |seconds: u64| UnixTime::from_seconds(1_767_225_600 + seconds);
+    let hours_48 = 48 * 60 * 60;
+    let request = |version: u64| {
+        format!(r#"{{"state":{{"reported":{{"a":1}}}},"version":{version}}}"#).into_bytes()
+    };
+    let version = |service: &mut Service, asked: u64, now| {
+        let answer = service.update(&lamp(), &request(asked), now);
+        answer
+            .map(|answer| answer.version)
+            .map_err(|r| r.error.code())
+    };
+    let deleted = |change: fn(&mut Settings)| {
+        let mut service = with(change);
+        assert_eq!(version(&mut service, 0, NOW), Ok(1));
+        assert_eq!(version(&mut service, 1, NOW), Ok(2));
+        assert_eq!(service.delete(&lamp(), b"", NOW).unwrap().version, 2);
+        assert_eq!(
+            service.delete(&lamp(), b"", NOW).unwrap_err().error.code(),
+            404
+        );
+        assert_eq!(
+            service.get(&lamp(), b"", NOW).unwrap_err().error.code(),
+            404
+        );
+        service
+    };
+    let mut service = deleted(|_| {});
+    assert_eq!(version(&mut service, 2, later(1)), Err(409));
+    assert_eq!(version(&mut service, 3, later(hours_48 - 1)), Ok(4));
+
+    let mut service = deleted(|_| {});
+    assert_eq!(version(&mut service, 3, later(hours_48)), Err(409));
+    assert_eq!(version(&mut service, 0, later(hours_48)), Ok(1));
+
+    let mut service = deleted(|settings| settings.behaviour.delete_takes_version = false);
+    assert_eq!(version(&mut service, 2, later(1)), Ok(3));
+
+    let mut service = deleted_ignoring(AbsentVersion::Ignored, |service| {
+        version(service, 99, NOW).is_ok()
+    });
+    assert_eq!(version(&mut service, 98, NOW), Ok(4));
+    let mut service = deleted_ignoring(AbsentVersion::Conflict, |service| {
+        version(service, 0, NOW).is_err()
+    });
+    assert_eq!(version(&mut service, 3, NOW), Err(409));
+}
+
+/// A service that knows a shadow deleted at version 2, after a check of a fresh one.
+fn deleted_ignoring(rule: AbsentVersion, fresh: impl FnOnce(&mut Service) -> bool) -> Service {
+    assert!(fresh(&mut with(|settings| settings
+        .behaviour
+        .absent_version = rule)));
+    let mut service = with(|settings| settings.behaviour.absent_version = rule);
+    for _ in 0..2 {
+        update(&mut service, r#"{"state":{"reported":{"a":1}}}"#);
+    }
+    service.delete(&lamp(), b"", NOW).unwrap();
+    service
+}
+
+#[test]
+fn old_tombstones_are_dropped() {
+    let mut service = service();
+    for number in 0..1000 {
+        let shadow = ShadowId::classic(&format!("thing{number}")).unwrap();
+        let now = UnixTime::from_seconds(1_767_225_600 + number * 3600);
+        service
+            .update(&shadow, br#"{"state":{"desired":{"a":1}}}"#, now)
+            .unwrap();
+        service.delete(&shadow, b"", now).unwrap();
+    }
+    assert_eq!(service.store().len(), 49);
+}
+
+#[test]
+fn tokens() {
+    let request = |token: &str| format!(r#"{{"state":{{}},"clientToken":{token}}}"#);
+    let mut service = service();
+    assert!(!update(&mut service, request("null")).contains("clientToken"));
+    assert!(update(&mut service, request(r#""""#)).contains(r#","clientToken":""}"#));
+    let quoted = update(&mut service, request(r#""a\"\\\u0000\n""#));
+    assert!(
+        quoted.contains(r#","clientToken":"a\"\\\u0000\n"}"#),
+        "{quoted}"
+    );
+    let sixteen = r"\ud83d\udd27".repeat(16);
+    assert!(update(&mut service, request(&format!("\"{sixteen}\""))).contains("🔧"));
+    let invalid = rejected(400, "Invalid clientToken");
+    assert_eq!(
+        update(&mut service, request(&format!("\"{sixteen}x\""))),
+        invalid
+    );
+    assert_eq!(update(&mut service, request("{}")), invalid);
+    assert_eq!(
+        update(&mut service, r#"{"clientToken":5}"#),
+        invalid,
+        "before the missing state"
+    );
+
+    let mut service = with(|settings| settings.behaviour.empty_token = EmptyToken::Ignore);
+    assert!(!update(&mut service, request(r#""""#)).contains("clientToken"));
+    let mut service = with(|settings| {
+        settings.behaviour.empty_token = EmptyToken::Reject;
+        settings.behaviour.echo_invalid_token = true;
+    });
+    let echoed = r#"{"code":400,"message":"Invalid clientToken","clientToken":""}"#;
+    assert_eq!(update(&mut service, request(r#""""#)), echoed);
+}
+
+#[test]
+fn nulls_inside_arrays() {
+    let request = |array: &str| format!(r#"{{"state":{{"desired":{{"a":{{"b":{array}}}}}}}}}"#);
+    for array in ["[null]", "[1,[null]]", r#"[{"x":[null]}]"#] {
+        assert!(
+            update(&mut service(), request(array)).contains(r#""code":400"#),
+            "{array}"
+        );
+    }
+    let member = request(r#"[{"x":null,"y":1}]"#);
+    let stored = |rule| {
+        let mut service = with(|settings| settings.behaviour.null_in_array_object = rule);
+        let answer = update(&mut service, &member);
+        if answer.contains("code") {
+            answer
+        } else {
+            state(&mut service)
+        }
+    };
+    let desired =
+        |b: &str| format!(r#"{{"desired":{{"a":{{"b":{b}}}}},"delta":{{"a":{{"b":{b}}}}}}}"#);
+    assert_eq!(
+        stored(NullInArrayObject::Keep),
+        desired(r#"[{"x":null,"y":1}]"#)
+    );
+    assert_eq!(stored(NullInArrayObject::Drop), desired(r#"[{"y":1}]"#));
+    let refused = rejected(400, "Arrays must not contain null");
+    assert_eq!(stored(NullInArrayObject::Reject), refused);
+}
+
+#[test]
+fn the_size_limit_counts_compact_bytes() {
+    let limited = |max| with(|settings| settings.limits.max_document_bytes = max);
+    for (written, compact) in [
+        (r#"{ "k" : "\u00e9\/" }"#, r#"{"k":"é/"}"#),
+        (r#"{"k":"\u0001\n"}"#, r#"{"k":"\u0001\n"}"#),
+        (
+            r#"{"k": 1.50e+10, "l": [ ], "m": { }}"#,
+            r#"{"k":1.50e+10,"l":[],"m":{}}"#,
+        ),
+    ] {
+        let request = format!(r#"{{"state":{{"desired":{written}}}}}"#);
+        assert!(update(&mut limited(compact.len()), &request).contains(r#""version":1"#));
+        let mut service = limited(compact.len() - 1);
+        let too_large = rejected(413, "The payload exceeds the maximum size allowed");
+        assert_eq!(update(&mut service, &request), too_large);
+        assert!(service.document(&lamp(), NOW).unwrap().is_none());
+    }
+}
+
+#[test]
+fn a_wide_object_costs_linear_time() {
+    let mut service = with(|settings| settings.limits.max_document_bytes = 1 << 20);
+    let members = |offset: usize, value: &str| {
+        let names = (0..7000)
+            .rev()
+            .map(|n| format!("\"{:05}\":{value}", 2 * n + offset));
+        let names: Vec<String> = names.collect();
+        format!(r#"{{"state":{{"reported":{{{}}}}}}}"#, names.join(","))
+    };
+    update(&mut service, members(0, "1"));
+    update(&mut service, members(1, "2"));
+    assert_eq!(
+        service.document(&lamp(), NOW).unwrap().unwrap().size(),
+        14_000 * 10 + 1
+    );
+    update(&mut service, members(0, "null"));
+    update(&mut service, members(1, "null"));
+    assert_eq!(state(&mut service), "{}");
+}
+
+#[test]
+fn the_delta_policy() {
+    let events = |service: &mut Service, payload: &str| {
+        let answer = service.update(&lamp(), payload.as_bytes(), NOW).unwrap();
+        answer.events.len()
+    };
+    let mut every = service();
+    let mut changed = with(|settings| settings.behaviour.delta = DeltaPolicy::WhenChanged);
+    for (payload, in_every, in_changed) in [
+        (r#"{"state":{"desired":{"a":1,"b":{"c":2}}}}"#, 2, 2),
+        (r#"{"state":{"reported":{"x":1}}}"#, 2, 1),
+        (r#"{"state":{"desired":{"a":1.0}}}"#, 2, 1),
+        (r#"{"state":{"reported":{"a":1}}}"#, 2, 2),
+        (r#"{"state":{"reported":{"b":{"c":2}}}}"#, 1, 1),
+        (r#"{"state":{"reported":null}}"#, 2, 2),
+    ] {
+        assert_eq!(events(&mut every, payload), in_every, "{payload}");
+        assert_eq!(events(&mut changed, payload), in_changed, "{payload}");
+    }
+}
+
+#[test]
+fn rates() {
+    let mut service = with(|settings| settings.rate = Some(Rate::AWS));
+    let at = |ms: u64| UnixTime::since_epoch(Duration::from_millis(1_767_225_600_000 + ms));
+    let request = br#"{"state":{},"clientToken":"t"}"#;
+    for number in 0..20 {
+        assert!(service.update(&lamp(), request, at(number)).is_ok());
+    }
+    let rejection = service.update(&lamp(), request, at(20)).unwrap_err();
+    assert_eq!(
+        rejection.payload(),
+        r#"{"code":429,"message":"TOO_MANY_REQUESTS","clientToken":"t"}"#
+    );
+    let named = ShadowId::named("lamp", "x").unwrap();
+    assert!(
+        service.get(&named, b"", at(20)).is_err(),
+        "the thing's, not the shadow's"
+    );
+    let other = ShadowId::classic("other").unwrap();
+    assert!(service.update(&other, request, at(20)).is_ok());
+    assert!(service.update(&lamp(), request, at(50)).is_ok());
+
+    let mut quiet = with(|settings| {
+        settings.rate = Some(Rate::new(1, 1));
+        settings.behaviour.echo_throttled_token = false;
+    });
+    update(&mut quiet, request);
+    assert_eq!(
+        update(&mut quiet, request),
+        rejected(429, "TOO_MANY_REQUESTS")
+    );
+}
+
+#[test]
+fn messages_that_are_no_requests() {
+    let mut service = service();
+    for (topic, ignored) in [
+        (
+            "$aws/things/lamp/shadow/update/accepted",
+            Ignored::NotARequest,
+        ),
+        ("$aws/things/lamp/shadow/update/delta", Ignored::NotARequest),
+        (
+            "$aws/things/lamp/shadow/name/x/get/rejected",
+            Ignored::NotARequest,
+        ),
+        ("$aws/things/lamp/shadow", Ignored::NotAShadowTopic),
+        ("$aws/things/lamp/jobs/get", Ignored::NotAShadowTopic),
+        ("site/things/lamp/shadow/get", Ignored::NotAShadowTopic),
+        ("", Ignored::NotAShadowTopic),
+    ] {
+        assert_eq!(
+            service.handle_publish(topic, b"{}", NOW).unwrap_err(),
+            ignored,
+            "{topic}"
+        );
+    }
+    assert!(service.store().is_empty());
+}
+
+#[test]
+fn another_prefix() {
+    let mut service = with(|settings| settings.prefix = TopicPrefix::new("site/1").unwrap());
+    let request = br#"{"state":{"desired":{"a":1}}}"#;
+    let topic = "site/1/things/lamp/shadow/name/x/update";
+    let handled = service.handle_publish(topic, request, NOW).unwrap();
+    for message in &handled.messages {
+        assert!(
+            message
+                .topic
+                .starts_with("site/1/things/lamp/shadow/name/x/update/")
+        );
+    }
+    let aws = "$aws/things/lamp/shadow/get";
+    assert_eq!(
+        service.handle_publish(aws, b"", NOW),
+        Err(Ignored::NotAShadowTopic)
+    );
+}
+
+#[test]
+fn shuffling_is_drawn_from_the_seed() {
+    let orders = |seed| {
+        let mut service = with(|settings| settings.order = MessageOrder::Shuffled { seed });
+        let topic = "$aws/things/lamp/shadow/update";
+        let request = br#"{"state":{"desired":{"a":1}}}"#;
+        let orders = (0..50).map(|_| {
+            let messages = service
+                .handle_publish(topic, request, NOW)
+                .unwrap()
+                .messages;
+            messages
+                .into_iter()
+                .map(|message| message.topic)
+                .collect::<Vec<_>>()
+        });
+        orders.collect::<Vec<_>>()
+    };
+    assert_eq!(orders(1), orders(1));
+    assert_ne!(orders(1), orders(2));
+    let mut seen = orders(1);
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 6, "every order occurs");
+}

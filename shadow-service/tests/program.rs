@@ -1,0 +1,116 @@
+//! The program `shadow-local`, run as a user would.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
+use core::time::Duration;
+use mqtt5::{ConnectOptions, MqttClient};
+use std::process::Stdio;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+};
+
+struct Program {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Program {
+    fn start(args: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_shadow-local"))
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// The rest of the first line that begins with `start`.
+    async fn line(&mut self, start: &str) -> String {
+        let found = async {
+            while let Some(line) = self.lines.next_line().await.unwrap() {
+                if let Some(rest) = line.strip_prefix(start) {
+                    return rest.to_owned();
+                }
+            }
+            panic!("no line begins with {start:?}");
+        };
+        tokio::time::timeout(Duration::from_secs(10), found)
+            .await
+            .unwrap()
+    }
+
+    async fn end(mut self) -> (Option<i32>, String) {
+        let mut errors = String::new();
+        let mut stderr = self.child.stderr.take().unwrap();
+        let ended = async {
+            stderr.read_to_string(&mut errors).await.unwrap();
+            self.child.wait().await.unwrap()
+        };
+        let status = tokio::time::timeout(Duration::from_secs(10), ended)
+            .await
+            .unwrap();
+        (status.code(), errors)
+    }
+}
+
+#[tokio::test]
+async fn it_serves_says_so_and_ends_on_a_signal() {
+    for signal in ["TERM", "INT"] {
+        let mut program = Program::start(&["--listen", "0", "--http", "0", "--verbose"]);
+        let url = program
+            .line("shadow service for MQTT 3.1.1 and 5 on ")
+            .await;
+        let _rest = program.line("REST data plane on http://127.0.0.1:").await;
+        let options = ConnectOptions::new("test").with_automatic_reconnect(false);
+        let client = MqttClient::with_options(options.clone());
+        client.connect_with_options(&url, options).await.unwrap();
+        let request = r#"{"state":{"desired":{"on":true}}}"#;
+        client
+            .publish_qos1("$aws/things/lamp/shadow/update", request)
+            .await
+            .unwrap();
+        assert_eq!(program.line("mqtt update lamp: ").await, "version 1");
+        if cfg!(unix) {
+            let id = program.child.id().unwrap().to_string();
+            let kill = Command::new("kill").args(["-s", signal, &id]).status();
+            assert!(kill.await.unwrap().success());
+            assert_eq!(program.end().await, (Some(0), String::new()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn mistakes_are_one_clear_line() {
+    let mut first = Program::start(&["--listen", "0"]);
+    let url = first
+        .line("shadow service for MQTT 3.1.1 and 5 on mqtt://")
+        .await;
+    let (code, error) = Program::start(&["--listen", &url]).end().await;
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        error,
+        format!("shadow-local: {url} is in use: another program listens there\n")
+    );
+    let (code, error) = Program::start(&["--listen", "0", "--http", &url])
+        .end()
+        .await;
+    assert_eq!((code, error.lines().count()), (Some(1), 1), "{error}");
+    let (code, error) = Program::start(&["--lisen", "0"]).end().await;
+    assert_eq!(code, Some(2));
+    assert_eq!(
+        error,
+        "shadow-local: unknown argument \"--lisen\"; --help lists them\n"
+    );
+    let mut help = Program::start(&["--help"]);
+    let _usage = help.line("Usage: shadow-local").await;
+    assert_eq!(help.end().await, (Some(0), String::new()));
+}

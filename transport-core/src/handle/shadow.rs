@@ -1,0 +1,481 @@
+//! The handle of one shadow.
+
+use alloc::sync::Arc;
+use core::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+use std::{io, sync::Mutex};
+
+use serde::Serialize;
+use shadow_proto::{
+    Accepted, Change, ClientToken, Document, Interest, Json, Operation, RegisterError,
+    RequestOptions, Section, ShadowHandle, ShadowId, ShadowOptions, TopicKind, Update,
+};
+
+use super::{client::ShadowClient, request::Request};
+use crate::{
+    callback::{Response, SharedCallback, start_dispatcher},
+    error::{NotReady, RequestFailure},
+    hub::{Follower, Hub, Readiness, Sink, Waiter},
+    oneshot::oneshot,
+    ring::Ring,
+    stream::{Deltas, DocumentsStream, Events, Following},
+};
+
+/// One shadow of a thing, classic or named.
+///
+/// Each operation makes its request at the call and returns a future of the outcome. Cheap to
+/// clone; the shadow is forgotten, and its subscriptions end, with its last handle, stream,
+/// callback and request.
+#[derive(Clone)]
+pub struct Shadow(Arc<Inner>);
+
+struct Inner {
+    client: ShadowClient,
+    handle: ShadowHandle,
+    id: ShadowId,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let handle = self.handle;
+        let hub = &self.client.hub;
+        hub.act(|state, now| state.close_shadow(handle, now));
+    }
+}
+
+impl Shadow {
+    pub(super) fn new(client: ShadowClient, handle: ShadowHandle, id: ShadowId) -> Self {
+        Self(Arc::new(Inner { client, handle, id }))
+    }
+
+    /// Asks for the document.
+    ///
+    /// The future fails with a rejection of code 404 if there is no such shadow; see
+    /// [`RequestFailure::is_not_found`].
+    pub fn get(&self) -> Request<Document> {
+        self.get_with_options(RequestOptions::default())
+    }
+
+    /// [`get`](Self::get) with a timeout, a token of the caller's or other treatment.
+    pub fn get_with_options(&self, options: RequestOptions<'_>) -> Request<Document> {
+        self.request(Operation::Get, read_document, |client, handle, now| {
+            client.get(handle, options, now)
+        })
+    }
+
+    /// Merges `state` into reported: what a device does to say how it is. A field that is `None`
+    /// removes its key, a field that is skipped leaves it alone.
+    pub fn report<T: Serialize + ?Sized>(&self, state: &T) -> Request<Accepted> {
+        self.report_with_options(state, RequestOptions::default())
+    }
+
+    /// [`report`](Self::report) with a timeout, a token of the caller's or other treatment.
+    pub fn report_with_options<T: Serialize + ?Sized>(
+        &self,
+        state: &T,
+        options: RequestOptions<'_>,
+    ) -> Request<Accepted> {
+        match Json::from_value(state) {
+            Ok(json) => self.update(Update::reported(&json).with_options(options)),
+            Err(error) => self.refused(RequestFailure::Json(error)),
+        }
+    }
+
+    /// Merges `state` into desired: what an application does to say how a device shall be. A field
+    /// that is `None` removes its key, a field that is skipped leaves it alone.
+    pub fn desire<T: Serialize + ?Sized>(&self, state: &T) -> Request<Accepted> {
+        self.desire_with_options(state, RequestOptions::default())
+    }
+
+    /// [`desire`](Self::desire) with a timeout, a token of the caller's or other treatment.
+    pub fn desire_with_options<T: Serialize + ?Sized>(
+        &self,
+        state: &T,
+        options: RequestOptions<'_>,
+    ) -> Request<Accepted> {
+        match Json::from_value(state) {
+            Ok(json) => self.update(Update::desired(&json).with_options(options)),
+            Err(error) => self.refused(RequestFailure::Json(error)),
+        }
+    }
+
+    /// Sends any update: both sections, clearing, only at a version.
+    pub fn update(&self, update: Update<'_>) -> Request<Accepted> {
+        self.request(Operation::Update, Ok, |client, handle, now| {
+            client.update(handle, update, now)
+        })
+    }
+
+    /// Removes the shadow.
+    ///
+    /// The future fails with a rejection of code 404 if there is none.
+    pub fn delete(&self) -> Request<Accepted> {
+        self.delete_with_options(RequestOptions::default())
+    }
+
+    /// [`delete`](Self::delete) with a timeout, a token of the caller's or other treatment.
+    pub fn delete_with_options(&self, options: RequestOptions<'_>) -> Request<Accepted> {
+        self.request(Operation::Delete, Ok, |client, handle, now| {
+            client.delete(handle, options, now)
+        })
+    }
+
+    /// Reads the document, has `change` say what to write, and writes it only if the document is
+    /// still the one that was read; else all of it again, up to `tries` times. `change` is given
+    /// `None` if there is no such shadow, and may return `None` to write nothing.
+    ///
+    /// A document that does not exist yet is created without a condition, since it has no version
+    /// to insist on.
+    ///
+    /// # Errors
+    /// A request failed; with a conflict (409) once the tries are used up.
+    pub async fn transact(
+        &self,
+        tries: u32,
+        mut change: impl FnMut(Option<&Document>) -> Option<Change>,
+    ) -> Result<Option<Accepted>, RequestFailure> {
+        let mut left = tries.max(1);
+        loop {
+            let document = match self.get().await {
+                Ok(document) => Some(document),
+                Err(failure) if failure.is_not_found() => None,
+                Err(failure) => return Err(failure),
+            };
+            let Some(Change {
+                desired, reported, ..
+            }) = change(document.as_ref())
+            else {
+                return Ok(None);
+            };
+            let mut update = Update::default();
+            update.version = document.as_ref().map(|document| document.version);
+            update.desired = section(desired.as_ref());
+            update.reported = section(reported.as_ref());
+            left -= 1;
+            match self.update(update).await {
+                Err(failure) if failure.is_conflict() && left > 0 => {}
+                outcome => return outcome.map(Some),
+            }
+        }
+    }
+
+    /// Follows the difference between desired and reported.
+    ///
+    /// Each delta holds the whole remaining difference, so the stream keeps only the newest that
+    /// was not read. On each connect the document is fetched (see
+    /// [`Resync`](shadow_proto::Resync)), and its delta delivered if it is news.
+    ///
+    /// # Errors
+    /// The subscription does not fit the budget.
+    pub fn deltas(&self) -> Result<Deltas, RegisterError> {
+        let ring = Ring::new(1);
+        let sink = Sink::Deltas(ring.clone());
+        Ok(Deltas::new(self.follow(Interest::DELTA, sink)?, ring))
+    }
+
+    /// Follows the document before and after each accepted update. The newest 16 are kept for a
+    /// slow reader, who is told of the gap.
+    ///
+    /// # Errors
+    /// The subscription does not fit the budget.
+    pub fn documents(&self) -> Result<DocumentsStream, RegisterError> {
+        let ring = Ring::new(16);
+        let sink = Sink::Documents(ring.clone());
+        let following = self.follow(Interest::DOCUMENTS, sink)?;
+        Ok(DocumentsStream::new(following, ring))
+    }
+
+    /// Follows everything on the topics of `interest`, whoever caused it, and what the shadow
+    /// client has to say of the shadow itself: ready, subscription refused, undecodable message.
+    /// The newest 64 events are kept for a slow reader, who is told of the gap.
+    ///
+    /// # Errors
+    /// The subscriptions do not fit the budget.
+    pub fn events(&self, interest: Interest) -> Result<Events, RegisterError> {
+        let ring = Ring::new(64);
+        let sink = Sink::Events(ring.clone());
+        Ok(Events::new(self.follow(interest, sink)?, ring))
+    }
+
+    /// Waits until the shadow, if it is followed, is in step: every subscription of its streams
+    /// and callbacks is granted and its document was fetched. The future gives that document,
+    /// `None` if there is no such shadow yet or none was fetched.
+    ///
+    /// # Errors
+    /// The future fails with [`NotReady`] if the broker refused a subscription, if the document
+    /// could not be fetched, or if the client was stopped.
+    pub fn ready(&self) -> Ready {
+        Ready(self.clone())
+    }
+
+    /// Fetches the document of a followed shadow now, however young the last one is.
+    pub fn resync(&self) {
+        let handle = self.0.handle;
+        // The handle lives as long as this one.
+        self.hub().act(|state, now| {
+            let _ = state.client.resync(handle, now);
+        });
+    }
+
+    /// Sets what this shadow does otherwise than the client's settings say, for all its handles.
+    pub fn configure(&self, options: ShadowOptions) {
+        let handle = self.0.handle;
+        self.hub().act(|state, now| {
+            let _ = state.client.configure(handle, options, now);
+        });
+    }
+
+    /// Asks for the document and has `callback` called once with the answer or the timeout.
+    /// Returns the token of the request at once.
+    ///
+    /// Callbacks run in order of arrival on a thread of the client's own. They may call anything
+    /// of this library, also wait for an outcome; others wait meanwhile.
+    ///
+    /// # Errors
+    /// The request was not taken; the callback is not called.
+    pub fn get_with(
+        &self,
+        timeout: Duration,
+        callback: impl FnOnce(Response) + Send + 'static,
+    ) -> Result<ClientToken, CallbackError> {
+        self.call(Operation::Get, None, timeout, Box::new(callback))
+    }
+
+    /// Sends an update and has `callback` called once with the answer or the timeout; see
+    /// [`get_with`](Self::get_with). `timeout` counts, not the update's own; a token of the
+    /// update's own is used.
+    ///
+    /// # Errors
+    /// The request was not taken; the callback is not called.
+    pub fn update_with(
+        &self,
+        timeout: Duration,
+        update: Update<'_>,
+        callback: impl FnOnce(Response) + Send + 'static,
+    ) -> Result<ClientToken, CallbackError> {
+        self.call(Operation::Update, Some(update), timeout, Box::new(callback))
+    }
+
+    /// Removes the shadow and has `callback` called once with the answer or the timeout; see
+    /// [`get_with`](Self::get_with).
+    ///
+    /// # Errors
+    /// The request was not taken; the callback is not called.
+    pub fn delete_with(
+        &self,
+        timeout: Duration,
+        callback: impl FnOnce(Response) + Send + 'static,
+    ) -> Result<ClientToken, CallbackError> {
+        self.call(Operation::Delete, None, timeout, Box::new(callback))
+    }
+
+    /// Has `callback` called with each delta, in place of the callback before. It stays until
+    /// [`stop_on_delta`](Self::stop_on_delta), also beyond the life of this handle; of deltas that
+    /// wait for other callbacks only the newest is kept.
+    ///
+    /// A callback that owns a handle of the client keeps the client alive.
+    ///
+    /// # Errors
+    /// The subscription does not fit the budget.
+    pub fn on_delta(
+        &self,
+        callback: impl FnMut(Response) + Send + 'static,
+    ) -> Result<(), CallbackError> {
+        self.on(TopicKind::UpdateDelta, callback)
+    }
+
+    /// Removes the callback of deltas; the subscription ends if nobody else wants it. Whether
+    /// there was one.
+    pub fn stop_on_delta(&self) -> bool {
+        self.stop_on(TopicKind::UpdateDelta)
+    }
+
+    /// Has `callback` called with each message on a response topic, whoever caused it; otherwise
+    /// as [`on_delta`](Self::on_delta). On a topic that clients publish to nothing is ever called.
+    ///
+    /// # Errors
+    /// The subscription does not fit the budget.
+    pub fn on(
+        &self,
+        topic: TopicKind,
+        callback: impl FnMut(Response) + Send + 'static,
+    ) -> Result<(), CallbackError> {
+        start_dispatcher(self.hub()).map_err(CallbackError::Thread)?;
+        let callback: SharedCallback = Arc::new(Mutex::new(callback));
+        let handle = self.0.handle;
+        let before = self
+            .hub()
+            .act(|state, now| state.listen(handle, topic, &callback, now));
+        before.map(drop).map_err(CallbackError::Register)
+    }
+
+    /// Removes the callback of a topic; whether there was one.
+    pub fn stop_on(&self, topic: TopicKind) -> bool {
+        let handle = self.0.handle;
+        let callback = self
+            .hub()
+            .act(|state, now| state.unlisten(handle, topic, now));
+        callback.is_some()
+    }
+
+    /// The names of the shadow.
+    #[must_use]
+    pub fn id(&self) -> &ShadowId {
+        &self.0.id
+    }
+
+    /// The client it belongs to.
+    #[must_use]
+    pub fn client(&self) -> &ShadowClient {
+        &self.0.client
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.0.client.hub
+    }
+
+    pub(crate) fn handle(&self) -> ShadowHandle {
+        self.0.handle
+    }
+
+    fn request<T>(
+        &self,
+        operation: Operation,
+        read: fn(Accepted) -> Result<T, RequestFailure>,
+        ask: impl FnOnce(
+            &mut shadow_proto::Client,
+            ShadowHandle,
+            shadow_proto::Instant,
+        ) -> Result<shadow_proto::RequestId, shadow_proto::RequestError>,
+    ) -> Request<T> {
+        let (promise, answer) = oneshot();
+        let handle = self.0.handle;
+        let made = self.hub().act(|state, now| {
+            let waiter = Waiter::Future(promise);
+            state.request(handle, operation, waiter, |client| ask(client, handle, now))
+        });
+        Request::new(self.clone(), made.map(|id| (id, answer)), read)
+    }
+
+    fn refused<T>(&self, failure: RequestFailure) -> Request<T> {
+        Request::new(self.clone(), Err(failure), |_| Err(RequestFailure::Stopped))
+    }
+
+    fn call(
+        &self,
+        operation: Operation,
+        update: Option<Update<'_>>,
+        timeout: Duration,
+        callback: Box<dyn FnOnce(Response) + Send>,
+    ) -> Result<ClientToken, CallbackError> {
+        start_dispatcher(self.hub()).map_err(CallbackError::Thread)?;
+        let handle = self.0.handle;
+        let update = update.unwrap_or_default();
+        let made = self.hub().act(|state, now| {
+            // The token must be known before the request is sent, which takes one of ours.
+            let token = match update.options.token {
+                Some(token) => {
+                    ClientToken::new(token).map_err(shadow_proto::RequestError::Token)?
+                }
+                None => state.callback_token()?,
+            };
+            let mut options = update.options;
+            options.token = Some(token.as_str());
+            options.timeout = Some(timeout);
+            let update = update.with_options(options);
+            let waiter = Waiter::Callback(callback, token);
+            state.request(handle, operation, waiter, |client| match operation {
+                Operation::Get => client.get(handle, options, now),
+                Operation::Update => client.update(handle, update, now),
+                Operation::Delete => client.delete(handle, options, now),
+            })?;
+            Ok(token)
+        });
+        made.map_err(CallbackError::Request)
+    }
+
+    fn follow(&self, interest: Interest, sink: Sink) -> Result<Following, RegisterError> {
+        let handle = self.0.handle;
+        let follower = Follower { interest, sink };
+        let key = self
+            .hub()
+            .act(|state, now| state.follow(handle, follower, now))?;
+        Ok(Following::new(self.clone(), key))
+    }
+}
+
+impl fmt::Debug for Shadow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Shadow").field(&self.0.id).finish()
+    }
+}
+
+/// Waits until a shadow is in step; see [`Shadow::ready`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Ready(Shadow);
+
+impl Future for Ready {
+    type Output = Result<Option<Arc<Document>>, NotReady>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.0.hub().shared.lock();
+        let Some(entry) = state.shadows.get_mut(&self.0.handle()) else {
+            return Poll::Ready(Err(NotReady::Stopped));
+        };
+        match &entry.readiness {
+            Readiness::Ready(document) => Poll::Ready(Ok(document.clone())),
+            Readiness::Failed(reason) => Poll::Ready(Err(reason.clone())),
+            Readiness::NotYet if entry.interest().is_empty() => Poll::Ready(Ok(None)),
+            Readiness::NotYet => {
+                let waiters = &mut entry.ready_waiters;
+                if !waiters.iter().any(|known| known.will_wake(cx.waker())) {
+                    waiters.push(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Why a callback was not registered.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CallbackError {
+    /// The request was not taken.
+    Request(RequestFailure),
+    /// The subscription was not taken.
+    Register(RegisterError),
+    /// The thread that runs callbacks could not be started.
+    Thread(io::Error),
+}
+
+impl fmt::Display for CallbackError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(failure) => failure.fmt(f),
+            Self::Register(error) => error.fmt(f),
+            Self::Thread(error) => write!(f, "no thread for callbacks: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for CallbackError {}
+
+fn section(state: Option<&Json>) -> Section<'_> {
+    state.map_or(Section::Leave, |state| Section::Set(state.as_raw()))
+}
+
+fn read_document(accepted: Accepted) -> Result<Document, RequestFailure> {
+    match accepted {
+        Accepted::Get(document) => Ok(*document),
+        Accepted::Published | Accepted::Update(_) | Accepted::Delete { .. } | _ => {
+            Err(RequestFailure::NoAnswer)
+        }
+    }
+}

@@ -1,0 +1,568 @@
+//! One shadow client, and everyone who waits for something of it.
+
+mod plain;
+mod requests;
+mod shadows;
+
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+use core::{
+    fmt,
+    future::poll_fn,
+    task::{Poll, Waker},
+    time::Duration,
+};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use shadow_proto::{
+    Client, ClientToken, Config, Instant, Output, PubackCode, RequestError, RequestId,
+    ShadowHandle, SubackCode, TopicPrefix,
+};
+
+pub(crate) use self::{
+    plain::Plain,
+    requests::{Pending, Waiter},
+    shadows::{Entry, Follower, Readiness, Sink},
+};
+use crate::{
+    action::{Action, ActionId, Of},
+    callback::Job,
+    event::ConnectionEvent,
+    handle::ShadowClient,
+    message::Message,
+    random::random_bits,
+    ring::Ring,
+};
+
+/// A clock: what an adapter reads time from, such as a runtime's clock that tests can stop.
+pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// A clock that counts from now on with the system's monotonic clock.
+#[must_use]
+pub fn system_clock() -> Clock {
+    let origin = std::time::Instant::now();
+    Arc::new(move || Instant::from_origin(origin.elapsed()))
+}
+
+/// The driver's side of a client: one [`shadow_proto::Client`], who waits for which answer, and
+/// the streams and callbacks of the application, behind one lock.
+///
+/// [`Link`](crate::Link) drives it over this project's own MQTT session. Whoever has an MQTT
+/// client already drives it directly, in about thirty lines: do what
+/// [`poll_action`](Self::poll_action) says, report what happened with the `handle_` methods, and
+/// look again when [`changed`](Self::changed) resolves or
+/// [`poll_timeout`](Self::poll_timeout) is due. See the [crate's documentation](crate).
+///
+/// The lock is never held across IO, an await or code of the application's. Cheap to clone. A hub
+/// must be given up with [`finish`](Self::finish), or nobody learns that nothing more will come.
+#[derive(Clone)]
+pub struct Hub {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// The settings of a [`Hub`] that are not the shadow client's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct HubOptions {
+    /// How long a plain publish, subscribe or unsubscribe may take. Default 5 s.
+    pub operation_timeout: Duration,
+    /// How many plain publishes may wait for their end. Default 1,000.
+    pub publishes: usize,
+    /// How many messages a plain subscription holds before it drops the oldest. Default 256.
+    pub message_buffer: usize,
+    /// Whether what the shadow client is told is recorded from the start; see
+    /// [`ShadowClient::take_recording`](crate::ShadowClient::take_recording). Default false.
+    pub record: bool,
+    /// How many callbacks may wait for the one that runs before the oldest message on a topic is
+    /// dropped; outcomes of requests are never dropped. Default 1,024.
+    pub callbacks: usize,
+}
+
+impl Default for HubOptions {
+    fn default() -> Self {
+        Self {
+            operation_timeout: Duration::from_secs(5),
+            publishes: 1_000,
+            message_buffer: 256,
+            record: false,
+            callbacks: 1_024,
+        }
+    }
+}
+
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    /// Signals the thread that runs callbacks.
+    pub(crate) jobs: Condvar,
+    clock: Clock,
+}
+
+pub(crate) struct State {
+    pub(crate) client: Client,
+    pub(crate) topic_prefix: TopicPrefix,
+    /// What tokens of requests with a callback begin with.
+    callback_tokens: String,
+    pub(crate) options: HubOptions,
+    pub(crate) shadows: BTreeMap<ShadowHandle, Entry>,
+    pub(crate) requests: BTreeMap<RequestId, Pending>,
+    pub(crate) plain: Plain,
+    pub(crate) withdrawn: VecDeque<ActionId>,
+    pub(crate) connection: BTreeMap<u64, Ring<ConnectionEvent>>,
+    pub(crate) jobs: VecDeque<Job>,
+    pub(crate) dispatching: bool,
+    pub(crate) phase: Phase,
+    /// The last handle is gone.
+    pub(crate) orphaned: bool,
+    /// Woken when the lock is free again.
+    pub(crate) wakers: Vec<Waker>,
+    stop_waiters: Vec<Waker>,
+    driver: Option<Waker>,
+    /// Something changed since the driver asked last.
+    changed: bool,
+    /// What was given up at the end.
+    pub(crate) unfinished: usize,
+    next: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    Running,
+    /// Nothing new is taken; the driver ends once idle, or at the deadline.
+    Stopping(Instant),
+    Stopped,
+}
+
+/// What the handles want of the driver: to end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a driver must have an answer to each"
+)]
+pub enum StopRequest {
+    /// At once: nobody is left to wait for anything.
+    Now,
+    /// Once [`Hub::is_idle`], at this time at the latest.
+    By(Instant),
+}
+
+impl Hub {
+    /// A hub without connection, and the first handle to it.
+    #[must_use]
+    pub fn new(config: Config, options: HubOptions, clock: Clock) -> (ShadowClient, Self) {
+        // No token of a callback may begin as generated ones do.
+        let generated = config.token_prefix.as_str();
+        let letter = if generated.starts_with('c') { 'd' } else { 'c' };
+        let callback_tokens = format!("{letter}{:016x}", random_bits());
+        let topic_prefix = config.topic_prefix.clone();
+        let mut client = Client::new(config);
+        if options.record {
+            // Nobody used it before, so it is not too late.
+            let _ = client.start_recording();
+        }
+        let hub = Self {
+            shared: Arc::new(Shared {
+                state: Mutex::new(State {
+                    client,
+                    topic_prefix,
+                    callback_tokens,
+                    options,
+                    shadows: BTreeMap::new(),
+                    requests: BTreeMap::new(),
+                    plain: Plain::default(),
+                    withdrawn: VecDeque::new(),
+                    connection: BTreeMap::new(),
+                    jobs: VecDeque::new(),
+                    dispatching: false,
+                    phase: Phase::Running,
+                    orphaned: false,
+                    wakers: Vec::new(),
+                    stop_waiters: Vec::new(),
+                    driver: None,
+                    changed: false,
+                    unfinished: 0,
+                    next: 1,
+                }),
+                jobs: Condvar::new(),
+                clock,
+            }),
+        };
+        (ShadowClient::new(hub.clone()), hub)
+    }
+
+    /// The time on the hub's clock.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        (self.shared.clock)()
+    }
+
+    /// The connection is up; whether the broker kept the session is what the CONNACK said.
+    pub fn handle_connected(&self, session_present: bool) {
+        self.drive(|state, now| {
+            state.client.handle_connected(session_present, now);
+            state.plain.connected(session_present);
+            state.restart_readiness(session_present);
+        });
+    }
+
+    /// The connection is down. Requests that were sent stay in flight until their deadline, or
+    /// until the next connection says that the session was lost.
+    pub fn handle_disconnected(&self) {
+        self.drive(|state, now| {
+            state.client.handle_disconnected(now);
+            state.plain.disconnected();
+        });
+    }
+
+    /// A message arrived. Whether it was anybody's: a shadow's or a plain subscription's.
+    pub fn handle_publish(&self, topic: &str, payload: &[u8]) -> bool {
+        self.drive(|state, now| {
+            let ours = state.client.handle_publish(topic, payload, now).is_ok();
+            let plain =
+                state.plain.matches(topic) && state.deliver(&Message::new(topic, payload.to_vec()));
+            ours || plain
+        })
+    }
+
+    /// [`handle_publish`](Self::handle_publish) for a driver that knows more of a message than its
+    /// topic and payload, and holds the payload so that plain subscriptions need no copy.
+    pub fn handle_message(&self, message: &Message) -> bool {
+        self.drive(|state, now| {
+            let ours = state
+                .client
+                .handle_publish(&message.topic, &message.payload, now)
+                .is_ok();
+            state.deliver(message) || ours
+        })
+    }
+
+    /// The SUBACK to [`Action::Subscribe`], a code for each filter. Ids of an earlier connection
+    /// are ignored.
+    pub fn handle_suback(&self, id: ActionId, codes: &[SubackCode]) {
+        self.drive(|state, now| match id.0 {
+            Of::Shadows(id) => state.client.handle_suback(id, codes, now),
+            Of::Filter(id) => {
+                let code = codes.first().copied();
+                state.filter_answered(id, code.unwrap_or(SubackCode::new(0x80)));
+            }
+            Of::Request(_) | Of::Message(_) => {}
+        });
+    }
+
+    /// A SUBSCRIBE could not be sent, or its connection was lost; it is asked for again.
+    pub fn handle_subscribe_failed(&self, id: ActionId) {
+        self.drive(|state, now| match id.0 {
+            Of::Shadows(id) => state.client.handle_subscribe_failed(id, now),
+            Of::Filter(id) => state.filter_failed(id),
+            Of::Request(_) | Of::Message(_) => {}
+        });
+    }
+
+    /// The UNSUBACK to [`Action::Unsubscribe`].
+    pub fn handle_unsuback(&self, id: ActionId) {
+        self.drive(|state, now| match id.0 {
+            Of::Shadows(id) => state.client.handle_unsuback(id, now),
+            Of::Filter(id) => state.filter_ended(id),
+            Of::Request(_) | Of::Message(_) => {}
+        });
+    }
+
+    /// The broker's answer to [`Action::Publish`] at QoS 1 (PUBACK) or 2 (PUBREC or PUBCOMP).
+    pub fn handle_puback(&self, id: ActionId, code: PubackCode) {
+        self.drive(|state, now| match id.0 {
+            Of::Request(id) => state.client.handle_puback(id, code, now),
+            Of::Message(id) => state.message_answered(id, code),
+            Of::Shadows(_) | Of::Filter(_) => {}
+        });
+    }
+
+    /// An [`Action::Publish`] at QoS 0 was written.
+    pub fn handle_written(&self, id: ActionId) {
+        self.handle_puback(id, PubackCode::SUCCESS);
+    }
+
+    /// An [`Action::Publish`] could not be sent, because the session does not take it or for lack
+    /// of a connection.
+    pub fn handle_send_failed(&self, id: ActionId) {
+        self.drive(|state, now| match id.0 {
+            Of::Request(id) => state.client.handle_send_failed(id, now),
+            Of::Message(id) => state.message_failed(id, crate::PublishFailure::NotSent),
+            Of::Shadows(_) | Of::Filter(_) => {}
+        });
+    }
+
+    /// [`handle_send_failed`](Self::handle_send_failed) for a driver that knows why.
+    pub fn handle_publish_failed(&self, id: ActionId, failure: crate::PublishFailure) {
+        match id.0 {
+            Of::Message(id) => self.drive(|state, _| state.message_failed(id, failure)),
+            Of::Request(_) | Of::Shadows(_) | Of::Filter(_) => self.handle_send_failed(id),
+        }
+    }
+
+    /// An [`Action::Publish`] was sent, and the session was lost before its answer.
+    pub fn handle_lost(&self, id: ActionId) {
+        self.drive(|state, _| match id.0 {
+            // The shadow client knows, from the next connect, that the session is lost.
+            Of::Request(_) | Of::Shadows(_) | Of::Filter(_) => {}
+            Of::Message(id) => state.message_failed(id, crate::PublishFailure::Lost),
+        });
+    }
+
+    /// Tells the handles what happened to the connection.
+    pub fn emit(&self, event: ConnectionEvent) {
+        self.drive(|state, _| state.emit(event));
+    }
+
+    /// Time has passed: to be called when [`poll_timeout`](Self::poll_timeout) is due.
+    pub fn handle_timeout(&self) {
+        self.drive(|state, now| {
+            state.client.handle_timeout(now);
+            state.expire_plain(now);
+        });
+    }
+
+    /// The next thing to do on the connection; hands events to whoever waits for them on the way.
+    /// To be called until `None` after each `handle_` method, and whenever
+    /// [`changed`](Self::changed) resolves, connected or not.
+    #[must_use]
+    pub fn poll_action(&self) -> Option<Action> {
+        self.drive(State::next_action)
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due; `None` if nothing is.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let state = self.shared.lock();
+        let (shadows, plain) = (state.client.poll_timeout(), state.plain.poll_timeout());
+        shadows.into_iter().chain(plain).min()
+    }
+
+    /// How long until [`poll_timeout`](Self::poll_timeout) is due, at most an hour: what a timer
+    /// of any runtime takes.
+    #[must_use]
+    pub fn time_left(&self) -> Duration {
+        let hour = Duration::from_secs(60 * 60);
+        let left = |at: Instant| at.saturating_since(self.now()).min(hour);
+        self.poll_timeout().map_or(hour, left)
+    }
+
+    /// Resolves once a handle was used since the last time, so that there may be something to do.
+    /// Cancel-safe; for one driver at a time.
+    pub async fn changed(&self) {
+        poll_fn(|cx| {
+            let mut state = self.shared.lock();
+            if core::mem::take(&mut state.changed) {
+                return Poll::Ready(());
+            }
+            state.driver = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Has `waker` woken at the next use of a handle: for drivers that are polled by hand. To be
+    /// called before looking for something to do.
+    pub fn register(&self, waker: &Waker) {
+        let mut state = self.shared.lock();
+        state.changed = false;
+        match &mut state.driver {
+            Some(driver) => driver.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+    }
+
+    /// Whether, and how, the driver is to end: the last handle is gone, or `shutdown` was called.
+    #[must_use]
+    pub fn stop_request(&self) -> Option<StopRequest> {
+        let state = self.shared.lock();
+        match state.phase {
+            _ if state.orphaned => Some(StopRequest::Now),
+            Phase::Running => None,
+            Phase::Stopping(deadline) => Some(StopRequest::By(deadline)),
+            Phase::Stopped => Some(StopRequest::Now),
+        }
+    }
+
+    /// Whether nobody waits for the outcome of a request or a plain publish.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.shared.lock().is_idle()
+    }
+
+    /// The driver has ended: every request, publish and stream ends, and
+    /// [`ConnectionEvent::Stopped`] is told last. Without effect when called again.
+    pub fn finish(&self) {
+        self.drive(State::finish);
+    }
+
+    /// For handles: acts on the state, then wakes the driver.
+    pub(crate) fn act<R>(&self, act: impl FnOnce(&mut State, Instant) -> R) -> R {
+        self.with(act, true)
+    }
+
+    /// For the driver, who is awake.
+    pub(crate) fn drive<R>(&self, act: impl FnOnce(&mut State, Instant) -> R) -> R {
+        self.with(act, false)
+    }
+
+    fn with<R>(&self, act: impl FnOnce(&mut State, Instant) -> R, wake: bool) -> R {
+        let now = self.now();
+        let mut state = self.shared.lock();
+        let result = act(&mut state, now);
+        let mut wakers = core::mem::take(&mut state.wakers);
+        if wake {
+            state.changed = true;
+            wakers.extend(state.driver.take());
+        }
+        let jobs = !state.jobs.is_empty() || state.phase == Phase::Stopped || state.orphaned;
+        drop(state);
+        for waker in wakers {
+            waker.wake();
+        }
+        if jobs {
+            self.shared.jobs.notify_all();
+        }
+        result
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.shared.lock();
+        f.debug_struct("Hub")
+            .field("connected", &state.client.is_connected())
+            .field("phase", &state.phase)
+            .field("shadows", &state.shadows.len())
+            .field("requests", &state.requests.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        // No code of the application's runs under the lock, so nothing leaves it half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    pub(crate) fn next_id(&mut self) -> u64 {
+        let id = self.next;
+        self.next += 1;
+        id
+    }
+
+    /// A token for a request with a callback, whose caller is given it before it is sent.
+    pub(crate) fn callback_token(&mut self) -> Result<ClientToken, RequestError> {
+        let number = self.next_id();
+        let token = ClientToken::new(&format!("{}-{number:x}", self.callback_tokens));
+        token.map_err(RequestError::Token)
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.phase == Phase::Running
+    }
+
+    pub(crate) fn wake(&mut self, waker: Option<Waker>) {
+        self.wakers.extend(waker);
+    }
+
+    pub(crate) fn emit(&mut self, event: ConnectionEvent) {
+        for ring in self.connection.values() {
+            self.wakers.extend(ring.push(event.clone()));
+        }
+    }
+
+    /// Waits for [`finish`](Hub::finish).
+    pub(crate) fn poll_stopped(&mut self, waker: &Waker) -> Poll<()> {
+        if self.phase == Phase::Stopped {
+            return Poll::Ready(());
+        }
+        if !self.stop_waiters.iter().any(|known| known.will_wake(waker)) {
+            self.stop_waiters.push(waker.clone());
+        }
+        Poll::Pending
+    }
+
+    fn next_action(&mut self, now: Instant) -> Option<Action> {
+        if let Some(id) = self.withdrawn.pop_front() {
+            return Some(Action::Withdraw { id });
+        }
+        while let Some(output) = self.client.poll_output() {
+            match output {
+                Output::Event(event) => {
+                    self.route(event, now);
+                    if let Some(id) = self.withdrawn.pop_front() {
+                        return Some(Action::Withdraw { id });
+                    }
+                }
+                Output::Subscribe { id, filters, qos } => {
+                    return Some(Action::Subscribe {
+                        id: ActionId(Of::Shadows(id)),
+                        filters,
+                        qos: qos.into(),
+                    });
+                }
+                Output::Unsubscribe { id, filters } => {
+                    return Some(Action::Unsubscribe {
+                        id: ActionId(Of::Shadows(id)),
+                        filters,
+                    });
+                }
+                Output::Publish {
+                    id,
+                    request,
+                    topic,
+                    payload,
+                    qos,
+                    expiry,
+                } => {
+                    let id = ActionId(Of::Request(id));
+                    self.sent(request, id);
+                    return Some(Action::Publish {
+                        id,
+                        topic,
+                        payload: payload.into_vec().into(),
+                        qos: qos.into(),
+                        retain: false,
+                        expiry,
+                        properties: None,
+                    });
+                }
+            }
+        }
+        self.next_plain(now)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.requests.is_empty() && self.plain.is_idle()
+    }
+
+    fn finish(&mut self, now: Instant) {
+        if self.phase == Phase::Stopped {
+            return;
+        }
+        self.client.handle_disconnected(now);
+        self.unfinished = self.requests.len() + self.plain.outstanding();
+        let requests: Vec<RequestId> = self.requests.keys().copied().collect();
+        for request in requests {
+            // Unknown is one whose outcome is on its way out already.
+            let _ = self.client.cancel(request, now);
+        }
+        while let Some(output) = self.client.poll_output() {
+            if let Output::Event(event) = output {
+                self.route(event, now);
+            }
+        }
+        debug_assert!(self.requests.is_empty(), "every request has an outcome");
+        self.phase = Phase::Stopped;
+        self.stop_shadows();
+        self.stop_plain();
+        self.emit(ConnectionEvent::Stopped);
+        for ring in core::mem::take(&mut self.connection).into_values() {
+            self.wakers.extend(ring.close());
+        }
+        self.wakers.append(&mut self.stop_waiters);
+    }
+}

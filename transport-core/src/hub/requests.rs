@@ -1,0 +1,105 @@
+//! Who waits for which request.
+
+use shadow_proto::{
+    Accepted, ClientToken, Event, Failure, Instant, Operation, RequestError, RequestId,
+    ShadowHandle, Stage,
+};
+
+use super::State;
+use crate::{
+    action::ActionId,
+    callback::{Job, RequestCallback, Response},
+    error::RequestFailure,
+    oneshot::Promise,
+};
+
+/// A request that is not over.
+pub(crate) struct Pending {
+    pub(crate) shadow: ShadowHandle,
+    pub(crate) operation: Operation,
+    pub(crate) waiter: Waiter,
+    /// Its newest publish that the driver has.
+    publish: Option<ActionId>,
+}
+
+/// Who waits for the outcome.
+pub(crate) enum Waiter {
+    Nobody,
+    Future(Promise<Result<Accepted, Failure>>),
+    Callback(RequestCallback, ClientToken),
+}
+
+impl State {
+    /// Makes a request and notes who waits for it.
+    pub(crate) fn request(
+        &mut self,
+        shadow: ShadowHandle,
+        operation: Operation,
+        waiter: Waiter,
+        ask: impl FnOnce(&mut shadow_proto::Client) -> Result<RequestId, RequestError>,
+    ) -> Result<RequestId, RequestFailure> {
+        if !self.is_running() {
+            return Err(RequestFailure::Stopped);
+        }
+        let id = ask(&mut self.client)?;
+        self.requests.insert(
+            id,
+            Pending {
+                shadow,
+                operation,
+                waiter,
+                publish: None,
+            },
+        );
+        Ok(id)
+    }
+
+    /// Nobody waits for it any more. A request of which nothing was sent is cancelled, one that
+    /// was sent keeps its place, so that the window stays true.
+    pub(crate) fn abandon(&mut self, request: RequestId, now: Instant) {
+        let Some(pending) = self.requests.get_mut(&request) else {
+            return;
+        };
+        pending.waiter = Waiter::Nobody;
+        if matches!(
+            self.client.stage(request),
+            Some(Stage::Queued | Stage::Subscribing)
+        ) {
+            let _ = self.client.cancel(request, now);
+        }
+    }
+
+    /// The driver was handed a publish of the request.
+    pub(super) fn sent(&mut self, request: RequestId, id: ActionId) {
+        if let Some(pending) = self.requests.get_mut(&request) {
+            pending.publish = Some(id);
+        }
+    }
+
+    /// The outcome is there.
+    pub(super) fn respond(&mut self, request: RequestId, event: Event, now: Instant) {
+        let Some(pending) = self.requests.remove(&request) else {
+            return;
+        };
+        // A publish that still waits in the driver must not come to pass after its request failed.
+        // The driver knows nothing of those that were written.
+        self.withdrawn.extend(pending.publish);
+        let shadow = pending.shadow;
+        match pending.waiter {
+            Waiter::Nobody => {}
+            Waiter::Future(promise) => {
+                if let Event::Response { outcome, .. } = event {
+                    let waker = promise.keep(outcome);
+                    self.wake(waker);
+                }
+            }
+            Waiter::Callback(callback, token) => {
+                if let Some(response) = Response::of_request(self, pending.operation, token, event)
+                {
+                    self.jobs.push_back(Job::Request(callback, response));
+                }
+            }
+        }
+        self.release_unused(shadow, now);
+    }
+}

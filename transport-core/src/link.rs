@@ -1,0 +1,337 @@
+//! A hub joined to an MQTT session: bytes in, bytes out.
+
+use alloc::collections::{BTreeMap, VecDeque};
+
+use bytes::BytesMut;
+use mqtt_session::{
+    Connected, Disconnect, DisconnectReason, Event, Input, NotSent, Publish, PublishError,
+    PublishOutcome, PublishToken, Qos, Refusal, RequestError, Restore, Session, SubscribeToken,
+    TopicFilter, UnsubscribeToken,
+};
+use shadow_proto::{Instant, PubackCode, SubackCode};
+
+use crate::{
+    action::{Action, ActionId},
+    error::PublishFailure,
+    hub::Hub,
+};
+
+/// The shadow client and the application's plain messages over one MQTT session, without IO and
+/// without a clock but the hub's: what an adapter, or a simulation, drives byte by byte.
+///
+/// It outlives connections. After each call, take out [`poll_event`](Self::poll_event) until it is
+/// `None`, write what [`write_output`](Self::write_output) gives, and call
+/// [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) is due.
+/// [`Connection`](crate::Connection) does that and decides when to connect.
+#[derive(Debug)]
+pub struct Link {
+    hub: Hub,
+    session: Session,
+    /// Publishes that have not ended.
+    publishes: BTreeMap<PublishToken, ActionId>,
+    /// The same, the other way round.
+    tokens: BTreeMap<ActionId, PublishToken>,
+    subscribes: BTreeMap<SubscribeToken, ActionId>,
+    unsubscribes: BTreeMap<UnsubscribeToken, ActionId>,
+    events: VecDeque<LinkEvent>,
+}
+
+/// What became of the connection.
+///
+/// Each [`Link::handle_opened`] is followed by at most one [`Connected`](Self::Connected) and
+/// exactly one of the others, after which the transport is to be closed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a driver must have an answer to each"
+)]
+pub enum LinkEvent {
+    /// The broker accepted the CONNECT.
+    Connected(Box<Connected>),
+    /// The broker refused the CONNECT.
+    Refused(Box<Refusal>),
+    /// The connection is over.
+    Disconnected(DisconnectReason),
+}
+
+impl Link {
+    /// Joins a hub to a session.
+    #[must_use]
+    pub fn new(hub: Hub, session: Session) -> Self {
+        Self {
+            hub,
+            session,
+            publishes: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            subscribes: BTreeMap::new(),
+            unsubscribes: BTreeMap::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// The transport is open: the CONNECT is output.
+    pub fn handle_opened(&mut self) {
+        let now = self.hub.now();
+        self.session.handle_opened(now);
+        self.pump();
+    }
+
+    /// Takes complete packets off the front of `input`; what is left waits for the bytes that
+    /// follow. How the bytes are cut into calls makes no difference.
+    ///
+    /// [`Input::Blocked`] means that output has to be written first: write, then call again
+    /// before reading more.
+    pub fn handle_bytes(&mut self, input: &mut BytesMut) -> Input {
+        loop {
+            let before = input.len();
+            let taken = self.session.handle_bytes(input, self.hub.now());
+            self.pump();
+            // Blocked by events that the pump has taken out by now, unless nothing moves.
+            if taken == Input::Taken || input.len() == before {
+                return taken;
+            }
+        }
+    }
+
+    /// The transport is gone.
+    pub fn handle_closed(&mut self) {
+        let now = self.hub.now();
+        self.session.handle_closed(now);
+        self.pump();
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self) {
+        let now = self.hub.now();
+        self.session.handle_timeout(now);
+        self.pump();
+        self.hub.handle_timeout();
+        self.pump();
+    }
+
+    /// Ends the connection with a DISCONNECT, behind what can still be sent.
+    pub fn disconnect(&mut self) {
+        self.pump();
+        let now = self.hub.now();
+        self.session.disconnect(Disconnect::default(), now);
+        self.pump();
+    }
+
+    /// Appends the bytes to be sent to `output`. To be called when the last ones were written.
+    pub fn write_output(&mut self, output: &mut BytesMut) {
+        self.pump();
+        let now = self.hub.now();
+        self.session.write_output(output, now);
+        // Messages at QoS 0 end with being written.
+        self.pump();
+    }
+
+    /// What became of the connection. Handles what the hub's handles did meanwhile on the way.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<LinkEvent> {
+        self.pump();
+        self.events.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let (hub, session) = (self.hub.poll_timeout(), self.session.poll_timeout());
+        hub.into_iter().chain(session).min()
+    }
+
+    /// The session.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The session's options for the next connect.
+    ///
+    /// # Errors
+    /// The first option that cannot be said in a CONNECT; the old ones stay.
+    pub fn set_options(
+        &mut self,
+        options: mqtt_session::Options,
+    ) -> Result<(), mqtt_session::OptionsError> {
+        self.session.set_options(options)
+    }
+
+    /// Moves everything that can move between hub and session. Events first: what the hub wants
+    /// done may depend on them.
+    fn pump(&mut self) {
+        loop {
+            while let Some(event) = self.session.poll_event() {
+                self.handle_event(event);
+            }
+            match self.hub.poll_action() {
+                Some(action) => self.act(action),
+                None => return,
+            }
+        }
+    }
+
+    fn handle_event(&mut self, event: Event) {
+        match event {
+            Event::Connected(connected) => {
+                self.hub.handle_connected(connected.session_present);
+                self.events.push_back(LinkEvent::Connected(connected));
+            }
+            Event::ConnectRefused(refusal) => {
+                self.events.push_back(LinkEvent::Refused(refusal));
+            }
+            Event::Disconnected { reason } => {
+                // Their ids mean nothing on another connection.
+                self.subscribes.clear();
+                self.unsubscribes.clear();
+                self.hub.handle_disconnected();
+                self.events.push_back(LinkEvent::Disconnected(reason));
+            }
+            Event::Message(message) => {
+                // Whether anybody wanted it or not: the next `poll_event` acknowledges it.
+                let _ = self.hub.handle_message(&message.into());
+            }
+            Event::Published { token, outcome } => {
+                let Some(id) = self.publishes.remove(&token) else {
+                    return;
+                };
+                self.tokens.remove(&id);
+                self.published(id, &outcome);
+            }
+            Event::Subscribed { token, codes, .. } => {
+                if let Some(id) = self.subscribes.remove(&token) {
+                    let codes: Vec<SubackCode> = codes
+                        .iter()
+                        .map(|code| SubackCode::new(code.value()))
+                        .collect();
+                    self.hub.handle_suback(id, &codes);
+                }
+            }
+            Event::SubscribeLost { token, .. } => {
+                if let Some(id) = self.subscribes.remove(&token) {
+                    self.hub.handle_subscribe_failed(id);
+                }
+            }
+            Event::Unsubscribed { token, .. } => {
+                if let Some(id) = self.unsubscribes.remove(&token) {
+                    self.hub.handle_unsuback(id);
+                }
+            }
+            // The hub restores its subscriptions itself.
+            Event::Restored { .. } => debug_assert!(false, "no owner is restored by the session"),
+            _ => debug_assert!(false, "an event this link does not know"),
+        }
+    }
+
+    fn published(&mut self, id: ActionId, outcome: &PublishOutcome) {
+        match outcome {
+            PublishOutcome::Written => self.hub.handle_written(id),
+            PublishOutcome::Acknowledged { code, .. } => {
+                self.hub.handle_puback(id, PubackCode::new(code.value()));
+            }
+            // A lost session ends a shadow's requests by itself.
+            PublishOutcome::Lost => self.hub.handle_lost(id),
+            PublishOutcome::NotSent(reason) => {
+                self.hub.handle_publish_failed(id, not_sent(*reason));
+            }
+            _ => debug_assert!(false, "an outcome this link does not know"),
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Subscribe { id, filters, qos } => self.subscribe(id, &filters, qos),
+            Action::Unsubscribe { id, filters } => self.unsubscribe(id, &filters),
+            Action::Publish {
+                id,
+                topic,
+                payload,
+                qos,
+                retain,
+                expiry,
+                properties,
+            } => {
+                let mut publish = Publish::new(topic, payload).with_qos(qos);
+                publish.retain = retain;
+                publish.properties = properties;
+                if let Some(expiry) = expiry {
+                    publish = publish.with_expiry(expiry);
+                }
+                self.publish(id, publish);
+            }
+            Action::Withdraw { id } => {
+                // What was written has its answer still to come, and keeps its place.
+                let token = self.tokens.get(&id).copied();
+                if let Some(token) = token.filter(|token| self.session.cancel(*token)) {
+                    self.tokens.remove(&id);
+                    self.publishes.remove(&token);
+                }
+            }
+        }
+    }
+
+    fn publish(&mut self, id: ActionId, publish: Publish) {
+        match self.session.publish(publish, self.hub.now()) {
+            Ok(token) => {
+                self.publishes.insert(token, id);
+                self.tokens.insert(id, token);
+            }
+            Err(PublishError::NotConnected) => self.hub.handle_send_failed(id),
+            Err(error) => {
+                let failure = PublishFailure::Refused(error);
+                self.hub.handle_publish_failed(id, failure);
+            }
+        }
+    }
+
+    fn subscribe(&mut self, id: ActionId, filters: &[Box<str>], qos: Qos) {
+        let filters: Result<Vec<_>, _> = filters
+            .iter()
+            .map(|filter| TopicFilter::new(&**filter).map(|filter| (filter, qos)))
+            .collect();
+        let now = self.hub.now();
+        let asked = filters.map(|filters| {
+            self.session
+                .subscribe(id.owner(), &filters, Restore::ByOwner, now)
+        });
+        match asked {
+            Ok(Ok(token)) => {
+                self.subscribes.insert(token, id);
+            }
+            Ok(Err(RequestError::NotConnected)) => self.hub.handle_subscribe_failed(id),
+            // It will not fit the next time either.
+            Ok(Err(_)) => self.hub.handle_suback(id, &[QUOTA_EXCEEDED]),
+            Err(_) => self.hub.handle_suback(id, &[FILTER_INVALID]),
+        }
+    }
+
+    fn unsubscribe(&mut self, id: ActionId, filters: &[Box<str>]) {
+        let filters = filters.iter().map(|filter| TopicFilter::new(&**filter));
+        let filters: Vec<_> = filters.filter_map(Result::ok).collect();
+        let now = self.hub.now();
+        match self.session.unsubscribe(id.owner(), &filters, now) {
+            Ok(token) => {
+                self.unsubscribes.insert(token, id);
+            }
+            // Whoever waits is told at its deadline; the filter ends with the session.
+            Err(_) => self.hub.handle_unsuback(id),
+        }
+    }
+}
+
+/// What was taken without knowing the server turned out not to be possible with it.
+fn not_sent(reason: NotSent) -> PublishFailure {
+    match reason {
+        NotSent::QosNotSupported => {
+            // Which is known: whoever supports no QoS 1 supports QoS 0.
+            let maximum = Qos::AtMostOnce;
+            PublishFailure::Refused(PublishError::QosNotSupported { maximum })
+        }
+        NotSent::RetainNotSupported => PublishFailure::Refused(PublishError::RetainNotSupported),
+        NotSent::Disconnected | NotSent::Expired | NotSent::TooLarge | _ => PublishFailure::NotSent,
+    }
+}
+
+/// MQTT 5, section 3.9.3.
+const QUOTA_EXCEEDED: SubackCode = SubackCode::new(0x97);
+const FILTER_INVALID: SubackCode = SubackCode::new(0x8f);

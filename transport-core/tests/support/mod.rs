@@ -1,0 +1,4 @@
+//! What tests of the transports share.
+
+pub(crate) mod broker;
+pub(crate) mod world;
