@@ -25,6 +25,10 @@
 //! | G17 SUBSCRIBE and UNSUBSCRIBE have an identifier and filters | `outbound` |
 //! | G18 filters and topics are matched and checked by our own `filter` module | |
 //! | G19 UNSUBSCRIBE is never read; it is refused by its header | `frame` |
+//!
+//! Two kinds of packet pass it by, since a session handles as many of them as messages and the
+//! guards have read them to the end anyway: acknowledgements that are a number alone, and a
+//! PUBLISH without properties. A test holds them against what mqttbytes writes.
 
 mod frame;
 mod inbound;

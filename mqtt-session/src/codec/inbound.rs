@@ -1,7 +1,8 @@
 //! One whole frame to one packet, with the guards that need the body.
 
-use bytes::{BufMut, Bytes, BytesMut};
-use core::time::Duration;
+use core::{ops::Range, str, time::Duration};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use mqttbytes::{FixedHeader, v4, v5};
 
 use super::{
@@ -58,19 +59,9 @@ pub(super) fn read_v4(frame: Frame, bytes: Bytes) -> Result<Packet, ProtocolErro
             }))
         }
         Kind::Publish => {
-            check_topic(body(frame, &bytes), false)?;
-            let read = v4::Publish::read(header, bytes).map_err(error)?;
-            Packet::Publish {
-                id: read.pkid,
-                message: Message {
-                    topic: read.topic,
-                    payload: read.payload,
-                    qos: qos(read.qos),
-                    retain: read.retain,
-                    dup: read.dup,
-                    properties: None,
-                },
-            }
+            let head = PublishHead::read(frame, body(frame, &bytes), false)?;
+            let payload = head.end;
+            read_plain_publish(frame, bytes, &head, payload)?
         }
         Kind::SubAck => {
             let read = v4::SubAck::read(header, bytes).map_err(error)?;
@@ -209,15 +200,17 @@ fn read_connack(frame: Frame, bytes: Bytes) -> Result<ConnAck, ProtocolError> {
 fn read_publish(frame: Frame, bytes: Bytes) -> Result<Packet, ProtocolError> {
     let packet = frame.kind.name();
     let body = body(frame, &bytes);
-    let topic_end = check_topic(body, true)?;
-    let identifier = if frame.first_byte & 0b0110 == 0 { 0 } else { 2 };
-    let walked = walk(frame.kind, body, topic_end + identifier)?;
+    let head = PublishHead::read(frame, body, true)?;
+    let walked = walk(frame.kind, body, head.end)?;
     // We announce a maximum of zero, so any alias is one too high.
     if let Some(alias) = walked.topic_alias {
         return Err(ProtocolError::TopicAlias { alias });
     }
-    if topic_end == 2 {
+    if head.topic.is_empty() {
         return Err(ProtocolError::TopicName);
+    }
+    if walked.span.is_empty() {
+        return read_plain_publish(frame, bytes, &head, walked.span.end);
     }
     let read = if walked.subscription_ids.len() > 1 {
         read_publish_of_many(frame, &bytes, &walked)
@@ -333,17 +326,71 @@ fn read_disconnect(frame: Frame, bytes: Bytes) -> Result<Packet, ProtocolError> 
     })))
 }
 
-/// G7: the topic of a PUBLISH; returns where it ends in the body. `may_be_empty`: a topic alias
-/// can stand in for it.
-fn check_topic(body: &[u8], may_be_empty: bool) -> Result<usize, ProtocolError> {
-    let topic = body
-        .split_first_chunk::<2>()
-        .and_then(|(length, rest)| rest.get(..usize::from(u16::from_be_bytes(*length))))
-        .ok_or(ProtocolError::Malformed { packet: "PUBLISH" })?;
-    if topic.is_empty() && !may_be_empty || has_forbidden(topic) {
-        return Err(ProtocolError::TopicName);
+/// A PUBLISH without properties: topic and identifier are read already, the rest is payload.
+fn read_plain_publish(
+    frame: Frame,
+    mut bytes: Bytes,
+    head: &PublishHead,
+    payload: usize,
+) -> Result<Packet, ProtocolError> {
+    let topic = bytes
+        .get(frame.header()..)
+        .and_then(|body| body.get(head.topic.clone()));
+    let topic = str::from_utf8(topic.unwrap_or_default())
+        .map_err(|_| ProtocolError::Malformed { packet: "PUBLISH" })?
+        .to_owned();
+    bytes.advance(frame.header() + payload);
+    Ok(Packet::Publish {
+        id: head.id,
+        message: Message {
+            topic,
+            payload: bytes,
+            qos: match frame.first_byte & 0b0110 {
+                0 => Qos::AtMostOnce,
+                0b0010 => Qos::AtLeastOnce,
+                _ => Qos::ExactlyOnce,
+            },
+            retain: frame.first_byte & 0b0001 != 0,
+            dup: frame.first_byte & 0b1000 != 0,
+            properties: None,
+        },
+    })
+}
+
+/// What every PUBLISH begins with.
+struct PublishHead {
+    /// Where the topic is in the body.
+    topic: Range<usize>,
+    /// The packet identifier; 0 at QoS 0.
+    id: u16,
+    /// Where the properties begin, or in 3.1.1 the payload.
+    end: usize,
+}
+
+impl PublishHead {
+    /// G7: the topic has no wildcard and no U+0000, and is not empty unless a topic alias can
+    /// stand in for it. G8: the identifier is not 0.
+    fn read(frame: Frame, body: &[u8], may_be_empty: bool) -> Result<Self, ProtocolError> {
+        let packet = frame.kind.name();
+        let malformed = ProtocolError::Malformed { packet };
+        let (length, rest) = body.split_first_chunk::<2>().ok_or(malformed)?;
+        let length = usize::from(u16::from_be_bytes(*length));
+        let (topic, rest) = rest.split_at_checked(length).ok_or(malformed)?;
+        if topic.is_empty() && !may_be_empty || has_forbidden(topic) {
+            return Err(ProtocolError::TopicName);
+        }
+        let mut head = Self {
+            topic: 2..2 + length,
+            id: 0,
+            end: 2 + length,
+        };
+        if frame.first_byte & 0b0110 != 0 {
+            let (id, _) = rest.split_first_chunk::<2>().ok_or(malformed)?;
+            head.id = not_zero(packet, u16::from_be_bytes(*id))?;
+            head.end += 2;
+        }
+        Ok(head)
     }
-    Ok(2 + topic.len())
 }
 
 /// G9: only the lowest bit may be set.
@@ -392,7 +439,7 @@ fn complete(first_byte: u8, body: &[u8]) -> (FixedHeader, Bytes) {
     (header, bytes.freeze())
 }
 
-fn put_variable(bytes: &mut BytesMut, mut value: usize) {
+pub(super) fn put_variable(bytes: &mut BytesMut, mut value: usize) {
     loop {
         let low = (value % 128) as u8;
         value /= 128;
