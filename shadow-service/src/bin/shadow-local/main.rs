@@ -69,10 +69,7 @@ async fn serve(run: Run) -> ExitCode {
     };
     let server = match Server::start(options).await {
         Ok(server) => server,
-        Err(error) => match run.mqtt {
-            Mqtt::Broker(url) => return fail(1, &format_args!("{url}: {error}")),
-            Mqtt::Listen(_) => return fail(1, &error),
-        },
+        Err(error) => return fail(1, &error),
     };
     let mut greeting = String::new();
     if let Some(address) = server.mqtt_address() {
