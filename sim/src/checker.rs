@@ -46,6 +46,7 @@ enum Answer {
 #[derive(Clone, Debug)]
 struct Flight {
     thing: String,
+    shadow: usize,
     token: Option<String>,
     until: Instant,
 }
@@ -62,12 +63,14 @@ pub(crate) struct NodeCheck {
     late: BTreeSet<String>,
     flights: BTreeMap<RequestId, Flight>,
     pending: BTreeMap<SubscribeId, Vec<Rc<str>>>,
+    leaving: BTreeMap<SubscribeId, Vec<Rc<str>>>,
     /// The filters that are granted and not given up.
     granted: BTreeSet<Rc<str>>,
     refused: BTreeSet<(Rc<str>, u8)>,
     pubacks: BTreeSet<(RequestId, u8)>,
     send_failed: BTreeSet<RequestId>,
     session_lost: Option<Instant>,
+    connected_at: Option<Instant>,
     /// Outcomes that promised that nothing was applied.
     harmless: Vec<(usize, Operation, String)>,
     /// Rejections without token that were handed over.
@@ -78,6 +81,8 @@ pub(crate) struct NodeCheck {
     prefix: String,
     /// Requests without outcome.
     pub(crate) open: usize,
+    /// Requests made since outputs were taken last.
+    pub(crate) unpolled: usize,
     /// Requests that were cancelled and may go on for others that were merged into them.
     cancelled: usize,
 }
@@ -108,6 +113,13 @@ impl NodeCheck {
         }
     }
 
+    /// The client's own get for a shadow is over, or may be.
+    pub(crate) fn fetched(&mut self, shadow: usize) {
+        let asks = &self.asks;
+        self.flights
+            .retain(|id, flight| flight.shadow != shadow || asks.contains_key(id));
+    }
+
     /// Whether a request with that token has no outcome yet, and no answer to it is a duplicate.
     pub(crate) fn is_open(&self, shadow: usize, token: &str) -> bool {
         let ask = self.by_token.get(token).and_then(|id| self.asks.get(id));
@@ -132,14 +144,26 @@ impl NodeCheck {
         self.pending.insert(id, filters.to_vec());
     }
 
-    pub(crate) fn unsubscribes(&mut self, filters: &[Rc<str>]) {
-        for filter in filters {
-            self.granted.remove(filter);
-        }
+    pub(crate) fn unsubscribes(&mut self, id: SubscribeId, filters: &[Rc<str>]) {
+        let before = filters.iter().filter(|filter| self.granted.remove(*filter));
+        let before = before.cloned().collect();
+        self.leaving.insert(id, before);
+    }
+
+    /// The driver could not send a SUBSCRIBE or UNSUBSCRIBE: of the latter nothing changed.
+    pub(crate) fn subscribe_failed(&mut self, id: SubscribeId) {
+        self.granted
+            .extend(self.leaving.remove(&id).unwrap_or_default());
     }
 
     pub(crate) fn suback(&mut self, id: SubscribeId, codes: &[SubackCode]) {
-        for (filter, code) in self.pending.remove(&id).unwrap_or_default().iter().zip(codes) {
+        for (filter, code) in self
+            .pending
+            .remove(&id)
+            .unwrap_or_default()
+            .iter()
+            .zip(codes)
+        {
             if code.is_granted() {
                 self.granted.insert(filter.clone());
             } else {
@@ -149,7 +173,9 @@ impl NodeCheck {
     }
 
     pub(crate) fn connected(&mut self, session_present: bool, now: Instant) {
+        self.connected_at = Some(now);
         self.pending.clear();
+        self.leaving.clear();
         if !session_present {
             self.granted.clear();
             self.flights.clear();
@@ -326,6 +352,7 @@ impl World {
             request,
             Flight {
                 thing,
+                shadow,
                 token,
                 until,
             },
@@ -424,7 +451,10 @@ impl World {
                 }
             }
             Err(Failure::PublishRefused { code, .. }) => {
-                let known = check.pubacks.iter().any(|(_, other)| *other == code.number());
+                let known = check
+                    .pubacks
+                    .iter()
+                    .any(|(_, other)| *other == code.number());
                 assert!(
                     known && published,
                     "client {node}: {id:?} is refused without a cause"
@@ -463,7 +493,8 @@ impl World {
             Err(Failure::NotSent { reason, .. }) => match reason {
                 NotSent::Offline => {
                     assert!(
-                        ask.fails_offline && (!connected || dozed),
+                        ask.fails_offline
+                            && (!connected || dozed || check.connected_at == Some(now)),
                         "client {node}: {id:?} fails as offline"
                     );
                     Outcome::Offline
@@ -587,7 +618,10 @@ impl World {
         let now = self.now;
         let often = self.net.chance(50);
         let client = &mut self.nodes[node].client;
-        assert!(client.poll_output().is_none(), "client {node}: None was not the last");
+        assert!(
+            client.poll_output().is_none(),
+            "client {node}: None was not the last"
+        );
         let due = client.poll_timeout();
         if often && due.is_none_or(|due| due > now) {
             client.handle_timeout(now);
@@ -596,7 +630,11 @@ impl World {
                 output.is_none(),
                 "client {node}: handle_timeout before {due:?} yields {output:?}"
             );
-            assert_eq!(client.poll_timeout(), due, "client {node}: the deadline moves");
+            assert_eq!(
+                client.poll_timeout(),
+                due,
+                "client {node}: the deadline moves"
+            );
         }
     }
 }

@@ -97,7 +97,10 @@ impl Cloud {
 
     /// The state of a document as the service has it: desired, reported, delta.
     pub(crate) fn state(&self, id: &ShadowId, now: Instant) -> Option<serde_json::Value> {
-        let document = self.service.document(id, unix(now, 0)).expect("it is read")?;
+        let document = self
+            .service
+            .document(id, unix(now, 0))
+            .expect("it is read")?;
         let json = serde_json::from_str::<serde_json::Value>(&document.to_json());
         Some(json.expect("the service writes JSON"))
     }
@@ -161,7 +164,13 @@ impl World {
         self.totals.note(Sum::Served);
         if self.net.chance(self.faults.swallow) {
             self.totals.note(Fault::Swallowed);
-            self.log(|| format!("service: swallows {} {}", request.topic, text(&request.payload)));
+            self.log(|| {
+                format!(
+                    "service: swallows {} {}",
+                    request.topic,
+                    text(&request.payload)
+                )
+            });
             return;
         }
         if self.net.chance(self.faults.throttle) {
@@ -198,9 +207,13 @@ impl World {
             )
         });
         match &handled.outcome {
-            Ok(version) => {
-                self.accepted(shadow, operation, *version, token.as_deref(), &handled.messages)
-            }
+            Ok(version) => self.accepted(
+                shadow,
+                operation,
+                *version,
+                token.as_deref(),
+                &handled.messages,
+            ),
             Err(error) if error.code() == 429 => self.totals.note(Fault::RateEnforced),
             Err(error) if error.code() == 500 => self.totals.note(Fault::StoreFailure),
             Err(_) => {}
@@ -256,7 +269,11 @@ impl World {
                 continue;
             }
             let payload: Rc<[u8]> = message.payload.into_bytes().into();
-            self.fan_out(&Rc::from(&*message.topic), &payload, shadow_proto::Qos::AtLeastOnce);
+            self.fan_out(
+                &Rc::from(&*message.topic),
+                &payload,
+                shadow_proto::Qos::AtLeastOnce,
+            );
         }
     }
 

@@ -7,8 +7,8 @@ use crate::{
 };
 use serde_json::{Map, Value};
 use shadow_proto::{
-    Accepted, Delta, Document, Event, Failure, Field, Interest, Json, Origin, RequestError,
-    RequestId, ShadowHandle, Snapshot, Timestamp, Version,
+    Accepted, Delta, Document, ErrorCode, Event, Failure, Field, Interest, Json, Origin,
+    RequestError, RequestId, ShadowHandle, Snapshot, Timestamp, Version,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -88,10 +88,12 @@ impl World {
             }
             return;
         };
+        let shadow = self.nodes[node].held[held].shadow;
         match event {
             Event::Ready {
                 document, fetched, ..
             } => {
+                self.nodes[node].check.fetched(shadow);
                 self.totals.note(match (&document, fetched) {
                     (Some(_), _) => Happened::Ready,
                     (None, true) => Happened::ReadyWithout,
@@ -103,7 +105,10 @@ impl World {
                     None => {}
                 }
             }
-            Event::ResyncFailed { .. } => self.totals.note(Happened::ResyncFailed),
+            Event::ResyncFailed { .. } => {
+                self.totals.note(Happened::ResyncFailed);
+                self.nodes[node].check.fetched(shadow);
+            }
             Event::Refused { .. } => {
                 self.totals.note(Happened::Refused);
                 self.nodes[node].held[held].refused = true;
@@ -134,7 +139,11 @@ impl World {
             Event::Lagged { dropped, .. } => self.totals.add(Happened::Lagged, dropped.into()),
             Event::Delta { delta, origin, .. } => {
                 self.totals.note(Happened::Delta);
-                self.check_origin(node, origin, delta.token.as_ref().map(|token| token.as_str()));
+                self.check_origin(
+                    node,
+                    origin,
+                    delta.token.as_ref().map(|token| token.as_str()),
+                );
                 self.check_delta(node, held, &delta);
                 self.apply(node, held, delta.state.as_str());
             }
@@ -176,6 +185,11 @@ impl World {
                         self.apply(node, held, delta.as_str());
                     }
                 }
+            }
+            Err(Failure::Rejected(rejection))
+                if fetch && rejection.code == ErrorCode::NOT_FOUND =>
+            {
+                it.seen.mirror = None;
             }
             Err(_) if fetch => self.fetch(node, held),
             Err(_) => {
@@ -328,9 +342,10 @@ impl World {
         let gap = self.nodes[node].client.config().epoch_gap.as_secs();
         let it = &mut self.nodes[node].held[held];
         it.version = Some(Version::new(new.version));
-        let newer = it.seen.mirror.as_ref().is_none_or(|old| {
-            new.version >= old.version || new.timestamp >= old.timestamp + gap
-        });
+        let newer =
+            it.seen.mirror.as_ref().is_none_or(|old| {
+                new.version >= old.version || new.timestamp >= old.timestamp + gap
+            });
         if newer {
             it.seen.mirror = Some(new);
         }

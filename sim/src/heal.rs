@@ -112,7 +112,11 @@ impl World {
             self.totals.note(Sum::Followed);
         }
         let it = &self.nodes[node];
-        let held = &it.held[it.held.iter().position(|other| other.handle == held.handle).expect("it is there")];
+        let held = &it.held[it
+            .held
+            .iter()
+            .position(|other| other.handle == held.handle)
+            .expect("it is there")];
         let publish_only = it.client.config().subscriptions == Subscriptions::PublishOnly;
         if !held.interest.contains(Interest::DOCUMENTS) || publish_only {
             return;

@@ -10,8 +10,10 @@ const ENOUGH: u64 = 1_000;
 /// How often each kind has to occur in that many seeds.
 const LEAST: u64 = 100;
 
-const USAGE: &str = "usage: sim [--seeds N] [--start S]   runs N seeds (default 1000) from S on (default 0)
-       sim --seed S                    runs one seed and prints what happens";
+const USAGE: &str =
+    "usage: sim [--seeds N] [--start S]   runs N seeds (default 1000) from S on (default 0)
+       sim --seed S                    runs one seed and prints what happens
+       --keep-going                    does not stop at the first seed that fails";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -24,8 +26,12 @@ fn main() -> ExitCode {
     };
     match (arguments.seed, arguments.seeds) {
         (Some(seed), None | Some(1)) => replay(seed),
-        (Some(start), Some(seeds)) => many(start, seeds),
-        (None, seeds) => many(arguments.start, seeds.unwrap_or(ENOUGH)),
+        (Some(start), Some(seeds)) => many(start, seeds, arguments.keep_going),
+        (None, seeds) => many(
+            arguments.start,
+            seeds.unwrap_or(ENOUGH),
+            arguments.keep_going,
+        ),
     }
 }
 
@@ -34,6 +40,7 @@ struct Arguments {
     seed: Option<u64>,
     seeds: Option<u64>,
     start: u64,
+    keep_going: bool,
 }
 
 impl Arguments {
@@ -41,6 +48,10 @@ impl Arguments {
         let mut read = Self::default();
         let mut rest = args.iter();
         while let Some(arg) = rest.next() {
+            if arg == "--keep-going" {
+                read.keep_going = true;
+                continue;
+            }
             let (flag, value) = match arg.split_once('=') {
                 Some((flag, value)) => (flag, Some(value)),
                 None => (arg.as_str(), rest.next().map(String::as_str)),
@@ -73,10 +84,11 @@ fn replay(seed: u64) -> ExitCode {
     }
 }
 
-fn many(start: u64, seeds: u64) -> ExitCode {
+fn many(start: u64, seeds: u64, keep_going: bool) -> ExitCode {
     let began = Instant::now();
     let place = watch_panics();
     let mut totals = Totals::default();
+    let mut failed = 0_u64;
     for seed in start..start.saturating_add(seeds) {
         match sim::run(seed, false) {
             Ok(more) => totals.merge(&more),
@@ -84,10 +96,17 @@ fn many(start: u64, seeds: u64) -> ExitCode {
                 let place = place.lock().map(|place| place.clone()).unwrap_or_default();
                 println!("seed {seed} fails: {error}");
                 println!("  at {place}");
-                println!("replay it: cargo xtask sim --seed {seed}");
-                return ExitCode::FAILURE;
+                println!("  replay it: cargo xtask sim --seed {seed}");
+                failed += 1;
+                if !keep_going {
+                    return ExitCode::FAILURE;
+                }
             }
         }
+    }
+    if failed > 0 {
+        println!("{failed} of {seeds} seeds fail");
+        return ExitCode::FAILURE;
     }
     print!("{totals}");
     println!(

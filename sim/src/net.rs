@@ -305,7 +305,12 @@ impl World {
             };
             self.send_down(node, conn, Down::Puback { id, code });
         }
-        self.route_request(&publish.topic, &publish.payload, publish.qos, publish.expires);
+        self.route_request(
+            &publish.topic,
+            &publish.payload,
+            publish.qos,
+            publish.expires,
+        );
     }
 
     /// Passes a request on to the service.

@@ -8,9 +8,7 @@ use crate::{
     totals::{Fault, Happened, Sum},
     world::{Happening, Unsent, World},
 };
-use shadow_proto::{
-    AddError, Client, Instant, Output, PublishId, Qos, RequestId, TokenPrefix,
-};
+use shadow_proto::{AddError, Client, Instant, Output, PublishId, Qos, RequestId, TokenPrefix};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -216,6 +214,7 @@ impl World {
         while let Some(output) = self.nodes[node].client.poll_output() {
             self.act_on(node, output);
         }
+        self.nodes[node].check.unpolled = 0;
         self.check_silence(node);
     }
 
@@ -223,7 +222,8 @@ impl World {
         match output {
             Output::Event(event) => self.event(node, event),
             Output::Subscribe { id, filters, qos } => {
-                let filters: Vec<Rc<str>> = filters.iter().map(|filter| (&**filter).into()).collect();
+                let filters: Vec<Rc<str>> =
+                    filters.iter().map(|filter| (&**filter).into()).collect();
                 self.log(|| format!("client {node}: SUBSCRIBE {id:?} {filters:?} {qos:?}"));
                 self.nodes[node].check.subscribes(id, &filters);
                 if self.fault(self.faults.fail_subscribe, Fault::SubscribeFailed) {
@@ -233,9 +233,10 @@ impl World {
                 }
             }
             Output::Unsubscribe { id, filters } => {
-                let filters: Vec<Rc<str>> = filters.iter().map(|filter| (&**filter).into()).collect();
+                let filters: Vec<Rc<str>> =
+                    filters.iter().map(|filter| (&**filter).into()).collect();
                 self.log(|| format!("client {node}: UNSUBSCRIBE {id:?} {filters:?}"));
-                self.nodes[node].check.unsubscribes(&filters);
+                self.nodes[node].check.unsubscribes(id, &filters);
                 if self.fault(self.faults.fail_subscribe, Fault::SubscribeFailed) {
                     self.driver_fails(node, Unsent::Subscribe(id));
                 } else {
@@ -306,6 +307,9 @@ impl World {
             return;
         }
         self.log(|| format!("client {node}: not sent: {what:?}"));
+        if let Unsent::Subscribe(id) = what {
+            self.nodes[node].check.subscribe_failed(id);
+        }
         self.feed(node, |client, now| match what {
             Unsent::Subscribe(id) => client.handle_subscribe_failed(id, now),
             Unsent::Publish(id) => client.handle_send_failed(id, now),

@@ -27,7 +27,11 @@ pub(crate) enum Happening {
     /// A packet reaches the broker.
     ToBroker { node: usize, conn: u64, packet: Up },
     /// A packet reaches a client.
-    ToNode { node: usize, conn: u64, packet: Down },
+    ToNode {
+        node: usize,
+        conn: u64,
+        packet: Down,
+    },
     /// The broker passes a message on to a session.
     FanOut {
         node: usize,
@@ -55,7 +59,11 @@ pub(crate) enum Happening {
     /// A device tries again to report.
     Report { node: usize, life: u32, held: usize },
     /// A driver says that a SUBSCRIBE or publish could not be sent.
-    Failed { node: usize, life: u32, what: Unsent },
+    Failed {
+        node: usize,
+        life: u32,
+        what: Unsent,
+    },
     /// A driver polls outputs again.
     Unstall { node: usize },
     /// A foreign client publishes something.
@@ -209,7 +217,8 @@ impl World {
         let ages = |node: &Node| node.client.config().resync.max_age.is_some();
         let waits = |node: &Node| node.client.poll_timeout().is_some();
         let again = self.nodes.iter().any(ages);
-        (again || self.queue.is_empty()) && !self.nodes.iter().any(|node| waits(node) && !ages(node))
+        (again || self.queue.is_empty())
+            && !self.nodes.iter().any(|node| waits(node) && !ages(node))
     }
 
     /// Does what is next, if that is before `end`.
