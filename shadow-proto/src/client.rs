@@ -382,6 +382,15 @@ impl Client {
         }
     }
 
+    /// The request that one of our tokens belongs to: the inverse of [`token`](Self::token), for
+    /// a message that was received by other means. `None` if the request is over, or the token is
+    /// somebody else's.
+    #[must_use]
+    pub fn request_of(&self, token: &str) -> Option<RequestId> {
+        let prefix = &self.config.token_prefix;
+        Some(self.requests.live(token, prefix)?.id)
+    }
+
     /// How far a request got; `None` once it is over.
     #[must_use]
     pub fn stage(&self, request: RequestId) -> Option<Stage> {
