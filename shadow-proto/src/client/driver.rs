@@ -413,6 +413,7 @@ impl Client {
                 .get(shadow)
                 .is_some_and(|entry| entry.resubscribe_at == Some(at)),
             Timer::Linger(shadow, operation) => self.lingering.contains(&(shadow, operation, at)),
+            Timer::Orphans => self.orphans.retry_at == Some(at),
             Timer::Resync(shadow) => self
                 .shadows
                 .get(shadow)
@@ -432,6 +433,7 @@ impl Client {
                 self.mark_dirty(shadow);
             }
             Timer::Linger(shadow, operation) => self.linger_over(shadow, operation),
+            Timer::Orphans => self.orphans.retry_at = None,
             Timer::Resync(shadow) => {
                 if let Some(entry) = self.shadows.get_mut(shadow) {
                     entry.resync_at = None;

@@ -325,7 +325,9 @@ impl Client {
     pub(super) fn lose_session(&mut self) {
         for entry in self.shadows.iter_mut() {
             entry.granted = Interest::NONE;
+            entry.unsure = Interest::NONE;
         }
+        self.forget_orphans();
         self.ready_to_waiting();
         let sent: Vec<RequestId> = self
             .requests
