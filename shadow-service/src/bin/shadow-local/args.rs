@@ -13,6 +13,8 @@ Usage: shadow-local [OPTIONS]
 
   --listen ADDR     serve MQTT 3.1.1 and 5 on an embedded broker there
                     [default: 127.0.0.1:1883]; port 0 takes a free one
+  --broker URL      serve as a client of a broker that is running, instead: MQTT 5,
+                    such as mqtt://127.0.0.1:1883; one service for each broker
   --http ADDR       serve the REST data plane (AWS SDKs: iot-data) there
   --data DIR        keep documents there; without it they end with the process
   --verbose, -v     print one line for each request
@@ -38,9 +40,16 @@ pub(crate) enum Args {
     Run(Box<Run>),
 }
 
+/// Where requests come from.
+#[derive(Debug)]
+pub(crate) enum Mqtt {
+    Listen(SocketAddr),
+    Broker(String),
+}
+
 #[derive(Debug)]
 pub(crate) struct Run {
-    pub(crate) listen: SocketAddr,
+    pub(crate) mqtt: Mqtt,
     pub(crate) http: Option<SocketAddr>,
     pub(crate) data: Option<PathBuf>,
     pub(crate) verbose: bool,
@@ -54,12 +63,13 @@ impl Args {
     /// One line that says what is wrong.
     pub(crate) fn read(args: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut run = Run {
-            listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            mqtt: Mqtt::Listen(SocketAddr::from(([127, 0, 0, 1], 1883))),
             http: None,
             data: None,
             verbose: false,
             settings: Settings::default(),
         };
+        let (mut listen, mut broker) = (None, None);
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
             // Both `--flag value` and `--flag=value`.
@@ -74,7 +84,8 @@ impl Args {
             };
             let settings = &mut run.settings;
             match flag {
-                "--listen" => run.listen = address(flag, &value()?)?,
+                "--listen" => listen = Some(Mqtt::Listen(address(flag, &value()?)?)),
+                "--broker" => broker = Some(Mqtt::Broker(value()?)),
                 "--http" => run.http = Some(address(flag, &value()?)?),
                 "--data" => run.data = Some(PathBuf::from(value()?)),
                 "--prefix" => {
@@ -99,6 +110,12 @@ impl Args {
                 "--version" | "-V" => return Ok(Self::Version),
                 _ => return Err(unknown(&arg)),
             }
+        }
+        if listen.is_some() && broker.is_some() {
+            return Err("--listen and --broker exclude each other".to_owned());
+        }
+        if let Some(mqtt) = listen.or(broker) {
+            run.mqtt = mqtt;
         }
         Ok(Self::Run(Box::new(run)))
     }
@@ -142,7 +159,7 @@ mod tests {
             "--listen 0.0.0.0:0 --http=8080 -v --data /x/y --prefix site/1 --max-document-bytes 30720 \
              --max-depth=6 --rate 20 --shuffle 7",
         );
-        assert_eq!(all.listen.to_string(), "0.0.0.0:0");
+        assert!(matches!(all.mqtt, Mqtt::Listen(at) if at.to_string() == "0.0.0.0:0"));
         assert_eq!(all.http.unwrap().to_string(), "127.0.0.1:8080");
         assert_eq!(all.data, Some(PathBuf::from("/x/y")));
         assert!(all.verbose);
@@ -151,7 +168,8 @@ mod tests {
         assert_eq!(all.settings.limits.max_depth, 6);
         assert_eq!(all.settings.rate, Some(Rate::new(20, 20)));
         assert_eq!(all.settings.order, MessageOrder::Shuffled { seed: 7 });
-        assert_eq!(run("").listen.to_string(), "127.0.0.1:1883");
+        assert!(matches!(run("").mqtt, Mqtt::Listen(at) if at.to_string() == "127.0.0.1:1883"));
+        assert!(matches!(run("--broker=mqtt://x").mqtt, Mqtt::Broker(url) if url == "mqtt://x"));
         assert!(matches!(read("-v --help"), Ok(Args::Help)));
         assert!(matches!(read("-V"), Ok(Args::Version)));
     }
@@ -165,6 +183,7 @@ mod tests {
             ("--rate -1", "not a number"),
             ("--rate=", "not a number"),
             ("--prefix a/#", "'#'"),
+            ("--listen 1 --broker mqtt://x", "exclude each other"),
             ("--verbose=yes", "unknown argument \"--verbose=yes\""),
             ("listen", "unknown argument \"listen\""),
             ("--frobnicate", "--help"),
