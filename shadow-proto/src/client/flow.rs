@@ -118,6 +118,10 @@ impl Client {
         }
         blocked.append(&mut self.busy);
         self.busy = blocked;
+        if self.in_flight >= self.config.window.per_connection.max(1) {
+            // Whatever waits for its rate waits for an answer, too.
+            self.pump_at = None;
+        }
     }
 
     /// The request of a thing whose turn it is; forgets those that ended meanwhile.

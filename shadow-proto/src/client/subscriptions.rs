@@ -24,6 +24,8 @@ pub(crate) struct PendingSubscribe {
     pub(crate) id: SubscribeId,
     pub(crate) deadline: Instant,
     unsubscribe: bool,
+    /// Its SUBACK is overdue, and its filters are asked for again; it counts all the same.
+    overdue: bool,
     /// What each of its filters covers, in their order.
     filters: Vec<(ShadowHandle, Interest)>,
     /// Those of an UNSUBSCRIBE whose shadow was removed.
@@ -40,7 +42,26 @@ impl PendingSubscribe {
             self.filters.retain(|(other, _)| *other != shadow);
         }
     }
+
+    /// Whether its SUBACK is waited for until `at`.
+    pub(super) fn is_due(&self, id: SubscribeId, at: Instant) -> bool {
+        self.id == id && self.deadline == at && !self.overdue && !self.unsubscribe
+    }
+
+    /// A filter is given up: what a SUBACK that comes later says of it is void.
+    fn strip(&mut self, shadow: ShadowHandle, covers: Interest) {
+        if !self.unsubscribe {
+            for (other, asked) in &mut self.filters {
+                if *other == shadow && *asked == covers {
+                    *asked = Interest::NONE;
+                }
+            }
+        }
+    }
 }
+
+/// How many unanswered UNSUBSCRIBEs and overdue SUBSCRIBEs of a connection are remembered.
+const MAX_UNANSWERED: usize = 32;
 
 impl Client {
     /// What should be subscribed for a shadow.
@@ -201,7 +222,7 @@ impl Client {
             };
             let wanted = self.wanted(shadow, entry);
             let held = entry.granted | entry.asked;
-            let surplus = entry.granted | entry.unsure.difference(entry.asked);
+            let surplus = held | entry.unsure;
             for filter in cover(surplus.difference(wanted), false) {
                 // One of two topics under a wildcard is given up with the other.
                 let whole = cover_of(filter, entry.wildcard);
@@ -253,8 +274,12 @@ impl Client {
         for (shadow, covers) in &filters {
             if let Some(entry) = self.shadows.get_mut(*shadow) {
                 entry.granted = entry.granted.difference(*covers);
+                entry.asked = entry.asked.difference(*covers);
                 entry.unsure = entry.unsure.difference(*covers);
                 entry.leaving = entry.leaving | *covers;
+            }
+            for pending in &mut self.pending {
+                pending.strip(*shadow, *covers);
             }
         }
         let (id, spelled) = self.pend(true, filters);
@@ -283,10 +308,18 @@ impl Client {
         if !unsubscribe {
             self.timers.set(deadline, Timer::Suback(id));
         }
+        let unanswered = |pending: &PendingSubscribe| pending.unsubscribe || pending.overdue;
+        let count = self.pending.iter().filter(|it| unanswered(it)).count();
+        if count >= MAX_UNANSWERED
+            && let Some(oldest) = self.pending.iter().position(unanswered)
+        {
+            self.pending.remove(oldest);
+        }
         self.pending.push(PendingSubscribe {
             id,
             deadline,
             unsubscribe,
+            overdue: false,
             filters,
             orphans: Vec::new(),
         });
@@ -317,9 +350,13 @@ impl Client {
             let Some(entry) = self.shadows.get_mut(*shadow) else {
                 continue;
             };
+            if covers.is_empty() {
+                continue;
+            }
             entry.asked = entry.asked.difference(*covers);
             if code.is_granted() {
                 entry.granted = entry.granted | *covers;
+                entry.refused = entry.refused.difference(*covers);
                 entry.unsure = entry.unsure.difference(*covers);
                 entry.failures = 0;
             } else {
@@ -365,7 +402,19 @@ impl Client {
         }
     }
 
-    /// A SUBSCRIBE or UNSUBSCRIBE came to nothing, or the SUBACK is missing.
+    /// A SUBACK is overdue: the filters are asked for again. It may come yet, on a link whose
+    /// round trip is longer than the timeout.
+    pub(super) fn suback_overdue(&mut self, id: SubscribeId) {
+        let pending = self.pending.iter_mut().find(|pending| pending.id == id);
+        let Some(pending) = pending.filter(|pending| !pending.unsubscribe) else {
+            return;
+        };
+        pending.overdue = true;
+        let filters = pending.filters.clone();
+        self.not_granted(filters);
+    }
+
+    /// A SUBSCRIBE or UNSUBSCRIBE came to nothing.
     pub(super) fn subscribe_failed(&mut self, id: SubscribeId) {
         if let Some(pending) = self.take_pending(id, true) {
             for (shadow, covers) in pending.filters {
@@ -380,13 +429,19 @@ impl Client {
             self.orphans_failed(pending.orphans);
             return;
         }
-        let Some(pending) = self.take_pending(id, false) else {
-            return;
-        };
-        for (shadow, covers) in pending.filters {
+        if let Some(pending) = self.take_pending(id, false) {
+            self.not_granted(pending.filters);
+        }
+    }
+
+    fn not_granted(&mut self, filters: Vec<(ShadowHandle, Interest)>) {
+        for (shadow, covers) in filters {
             let Some(entry) = self.shadows.get_mut(shadow) else {
                 continue;
             };
+            if covers.is_empty() {
+                continue;
+            }
             entry.asked = entry.asked.difference(covers);
             entry.unsure = entry.unsure | covers.difference(entry.granted);
             self.look_again(shadow);
@@ -426,7 +481,7 @@ impl Client {
             .pending
             .iter()
             .position(|pending| pending.id == id && pending.unsubscribe == unsubscribe)?;
-        Some(self.pending.swap_remove(at))
+        Some(self.pending.remove(at))
     }
 
     /// The connection is gone: what became of what was asked for and given up is unknown.
