@@ -295,6 +295,18 @@ impl Subscriptions {
         });
     }
 
+    /// The server says it kept a session, but it may be another one, begun by a CONNECT whose
+    /// CONNACK was lost: everybody waits for [`next_ask`](Self::next_ask) again, which does no
+    /// harm if the server still knows.
+    pub fn handle_session_doubted(&mut self) {
+        self.retain(|entry| {
+            entry.granted = None;
+            for held in &mut entry.holders {
+                held.waiting = Some(Waiting::default());
+            }
+        });
+    }
+
     /// The filters somebody waits for.
     pub fn unanswered(&self) -> impl Iterator<Item = &TopicFilter> {
         let all = self.exact.iter().chain(&self.patterns);

@@ -157,13 +157,15 @@ impl Client {
         if let Some(held) = held {
             self.deliver(shadow, *held);
         }
-        if let Some(delta) = brought {
+        let epoch = self.shadows.get(shadow).map(|entry| entry.versions.epoch);
+        if let (Some(delta), Some(epoch)) = (brought, epoch) {
             self.deliver(
                 shadow,
                 Held {
                     delta,
                     origin: Origin::Unknown,
                     payload: None,
+                    epoch,
                 },
             );
         }
@@ -222,10 +224,16 @@ impl Client {
             delta,
             origin,
             payload,
+            epoch,
         } = held;
         let Some(entry) = self.shadows.get_mut(shadow) else {
             return;
         };
+        if entry.versions.epoch != epoch {
+            // It waited while its shadow was deleted.
+            self.stats.old += 1;
+            return;
+        }
         match entry.versions.delta(delta.version, delta.timestamp, gaps) {
             Verdict::New => {
                 self.stats.deltas += 1;

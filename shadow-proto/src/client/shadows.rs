@@ -67,6 +67,8 @@ pub(crate) struct Held {
     pub(crate) delta: Delta,
     pub(crate) origin: Origin,
     pub(crate) payload: Option<Json>,
+    /// The shadow's epoch: of an earlier one it is void.
+    pub(crate) epoch: u32,
 }
 
 /// What the shadows of one thing share: the service counts requests by thing.
