@@ -77,6 +77,7 @@ impl World {
     pub(crate) fn audit(&mut self) {
         for node in 0..self.nodes.len() {
             let it = &self.nodes[node];
+            self.log(|| format!("client {node} at the end: {:#?}", it.client));
             assert!(it.phase == Phase::Up, "client {node} does not connect");
             let open: Vec<_> = it.check.unfinished().collect();
             assert!(open.is_empty(), "client {node}: no outcome: {open:?}");
