@@ -310,9 +310,8 @@ impl Client {
         }
         let unanswered = |pending: &PendingSubscribe| pending.unsubscribe || pending.overdue;
         let count = self.pending.iter().filter(|it| unanswered(it)).count();
-        if count >= MAX_UNANSWERED
-            && let Some(oldest) = self.pending.iter().position(unanswered)
-        {
+        let oldest = self.pending.iter().position(unanswered);
+        if let Some(oldest) = oldest.filter(|_| count >= MAX_UNANSWERED) {
             self.pending.remove(oldest);
         }
         self.pending.push(PendingSubscribe {
