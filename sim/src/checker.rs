@@ -145,6 +145,12 @@ impl NodeCheck {
     }
 
     pub(crate) fn unsubscribes(&mut self, id: SubscribeId, filters: &[Rc<str>]) {
+        // A SUBACK that comes after this speaks of the time before.
+        for asked in self.pending.values_mut().flatten() {
+            if filters.contains(asked) {
+                *asked = "".into();
+            }
+        }
         let before = filters.iter().filter(|filter| self.granted.remove(*filter));
         let before = before.cloned().collect();
         self.leaving.insert(id, before);
@@ -164,6 +170,9 @@ impl NodeCheck {
             .iter()
             .zip(codes)
         {
+            if filter.is_empty() {
+                continue;
+            }
             if code.is_granted() {
                 self.granted.insert(filter.clone());
             } else {
@@ -362,7 +371,7 @@ impl World {
 
     /// The broker takes a publish: the answers can be delivered.
     pub(crate) fn check_answerable(&self, node: usize, publish: &Outbound) {
-        if !publish.answered || self.plan.nodes[node].stubborn {
+        if !publish.answered {
             return;
         }
         let topic = Topic::parse(&publish.topic).expect("clients publish to shadow topics");

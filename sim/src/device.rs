@@ -31,6 +31,9 @@ pub(crate) struct Held {
     pub(crate) version: Option<Version>,
     /// Whether a refusal was told since the last remedy.
     pub(crate) refused: bool,
+    /// Whether what operations used may be refused still: only what it registered was asked for
+    /// again.
+    pub(crate) partly: bool,
 }
 
 /// What a client was told of a shadow.
@@ -65,6 +68,7 @@ impl Held {
             seen: Seen::default(),
             version: None,
             refused: false,
+            partly: false,
         }
     }
 }

@@ -27,7 +27,11 @@ pub(crate) enum Up {
         id: SubscribeId,
         filters: Vec<Rc<str>>,
     },
-    Publish(Rc<Outbound>),
+    Publish {
+        publish: Rc<Outbound>,
+        /// Whether the session repeats it.
+        again: bool,
+    },
     Puback {
         number: u64,
     },
@@ -74,7 +78,9 @@ impl World {
         let delay = self.wire_delay();
         let Self { nodes, now, .. } = self;
         let it = &mut nodes[node];
-        if it.wire != Some(it.conn) {
+        // Before CONNACK nothing but CONNECT is sent; what the session keeps it repeats then.
+        let early = it.phase == Phase::Connecting && !matches!(packet, Up::Connect { .. });
+        if early || it.wire != Some(it.conn) {
             return;
         }
         let at = it.up_at.max(*now + delay);
@@ -203,7 +209,12 @@ impl World {
                     self.send_down(node, conn, Down::Unsuback { id });
                 }
             }
-            Up::Publish(publish) => self.broker_takes(node, conn, &publish),
+            Up::Publish { publish, again } => {
+                if !again {
+                    self.check_answerable(node, &publish);
+                }
+                self.broker_takes(node, conn, &publish);
+            }
             Up::Puback { number } => {
                 if let Some(session) = &mut self.broker.sessions[node] {
                     session.in_flight.retain(|(other, _)| *other != number);
@@ -290,7 +301,6 @@ impl World {
     }
 
     fn broker_takes(&mut self, node: usize, conn: u64, publish: &Outbound) {
-        self.check_answerable(node, publish);
         let at_least_once = publish.qos == Qos::AtLeastOnce;
         let id = publish.id;
         if at_least_once && self.fault(self.faults.refuse_publish, Fault::PublishRefused) {
@@ -467,7 +477,8 @@ impl World {
                 true => Fault::Retransmitted,
                 false => Fault::Stubborn,
             });
-            self.send_up(node, Up::Publish(publish));
+            let again = true;
+            self.send_up(node, Up::Publish { publish, again });
         }
         self.feed(node, |client, now| {
             client.handle_connected(session_present, now);

@@ -292,7 +292,8 @@ impl World {
         if qos == Qos::AtLeastOnce {
             self.nodes[node].unacked.push(publish.clone());
         }
-        self.send_up(node, Up::Publish(publish));
+        let again = false;
+        self.send_up(node, Up::Publish { publish, again });
     }
 
     /// The driver reports what it could not send, a little later.

@@ -118,6 +118,10 @@ impl Client {
         }
         blocked.append(&mut self.busy);
         self.busy = blocked;
+        if self.in_flight >= self.config.window.per_connection.max(1) {
+            // Whatever waits for its rate waits for an answer, too.
+            self.pump_at = None;
+        }
     }
 
     /// The request of a thing whose turn it is; forgets those that ended meanwhile.
@@ -325,7 +329,9 @@ impl Client {
     pub(super) fn lose_session(&mut self) {
         for entry in self.shadows.iter_mut() {
             entry.granted = Interest::NONE;
+            entry.unsure = Interest::NONE;
         }
+        self.forget_orphans();
         self.ready_to_waiting();
         let sent: Vec<RequestId> = self
             .requests

@@ -32,6 +32,9 @@ pub(crate) struct Shadow {
     pub(crate) refused: Interest,
     /// In an UNSUBSCRIBE that is not answered.
     pub(crate) leaving: Interest,
+    /// Neither granted nor certainly not subscribed: a SUBSCRIBE or UNSUBSCRIBE was not answered.
+    /// Wanted, it is asked for; unwanted, it is given up.
+    pub(crate) unsure: Interest,
     /// Whether one filter takes both answers to get, and to delete.
     pub(crate) wildcard: bool,
     /// How many filters it takes of the budget.
@@ -130,6 +133,7 @@ impl Shadows {
             asked: Interest::NONE,
             refused: Interest::NONE,
             leaving: Interest::NONE,
+            unsure: Interest::NONE,
             wildcard: false,
             filters: 0,
             dirty: false,
