@@ -8,6 +8,7 @@ mod filters;
 mod flow;
 mod incoming;
 mod index;
+mod latest;
 mod merge;
 mod operations;
 mod orphans;

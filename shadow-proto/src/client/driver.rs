@@ -253,8 +253,11 @@ impl Client {
             id: (id.counter, id.slot),
         });
         if let Some(request) = self.try_of(id) {
-            self.fail(request, |_| Failure::NotSent {
-                stage: Stage::Queued,
+            if let Some(request) = self.requests.get_mut(request) {
+                request.stage = request.earlier_stage;
+            }
+            self.fail(request, |stage| Failure::NotSent {
+                stage,
                 reason: NotSent::Refused,
             });
         }

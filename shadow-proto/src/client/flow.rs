@@ -118,10 +118,12 @@ impl Client {
         }
         blocked.append(&mut self.busy);
         self.busy = blocked;
+        // Whatever waits for the rate of its thing waits for what all share, too.
         if self.in_flight >= self.config.window.per_connection.max(1) {
-            // Whatever waits for its rate waits for an answer, too.
             self.pump_at = None;
         }
+        let all = ready_at(self.bucket, self.config.rates.publishes);
+        self.pump_at = self.pump_at.map(|at| at.max(all));
     }
 
     /// The request of a thing whose turn it is; forgets those that ended meanwhile.
@@ -155,6 +157,7 @@ impl Client {
     }
 
     fn send(&mut self, id: RequestId) {
+        self.refold(id);
         let counter = self.requests.next_counter();
         self.take_publish();
         let Some(request) = self.requests.get_mut(id) else {
@@ -162,6 +165,8 @@ impl Client {
         };
         request.place = Place::Output;
         request.counter = counter;
+        request.earlier_stage = request.stage;
+        request.acknowledged = false;
         if request.purpose == Purpose::Resync {
             let deadline = self.now + self.config.response_timeout;
             request.deadline = Some(deadline);
@@ -260,6 +265,7 @@ impl Client {
             return;
         }
         request.stage = request.stage.max(Stage::Acknowledged);
+        request.acknowledged = true;
         if request.publish_only {
             self.finish(id, Ok(Accepted::Published), None);
         }
