@@ -1,5 +1,9 @@
 //! Where to connect.
 
+mod aws;
+
+pub use aws::{EndpointFlags, Purpose};
+
 use core::{fmt, net::Ipv6Addr, str::FromStr};
 
 /// How the MQTT bytes travel.

@@ -77,7 +77,9 @@
 extern crate alloc;
 
 mod action;
+mod attempt;
 mod backoff;
+mod calendar;
 mod callback;
 mod connection;
 mod endpoint;
@@ -87,21 +89,26 @@ mod handle;
 mod hub;
 mod link;
 mod message;
+mod network;
 mod oneshot;
 mod options;
 mod random;
 mod ring;
 mod stream;
+#[cfg(feature = "sigv4")]
+mod text;
+mod tls;
 
 pub use action::{Action, ActionId};
+pub use attempt::{Attempt, Opening};
 pub use backoff::{PermanentRefusal, Reconnect};
 pub use bytes::{Bytes, BytesMut};
 pub use callback::{Response, Status};
-pub use connection::{Attempt, Connection, TransportStep};
-pub use endpoint::{Endpoint, EndpointError, Scheme};
+pub use connection::{Connection, TransportStep};
+pub use endpoint::{Endpoint, EndpointError, EndpointFlags, Purpose, Scheme};
 pub use error::{
-    CallbackError, ConnectError, NotReady, OpenError, PublishFailure, RequestFailure, Stopped,
-    SubscribeFailure,
+    CallbackError, ConnectError, NotReady, OpenCause, OpenError, PublishFailure, RequestFailure,
+    Stopped, SubscribeFailure,
 };
 pub use event::{ConnectionEvent, ConnectionInfo};
 pub use handle::{
@@ -117,5 +124,10 @@ pub use mqtt_session::{
 };
 pub use options::{ConnectOptions, VersionError, shadow_config, token_prefix};
 pub use ring::Lagged;
+#[cfg(feature = "_rustls")]
+pub use rustls;
 pub use shadow_proto::{self, *};
 pub use stream::{ConnectionEvents, Deltas, DocumentsStream, Events, Messages};
+#[cfg(feature = "_rustls")]
+pub use tls::{Alpn, Identity, Pem, Provider, ReadyConfig, Roots, TlsOptions, TlsSetup};
+pub use tls::{PemFound, PemItem, PemSource, TlsError};

@@ -12,6 +12,9 @@ use crate::{
     random::random_bits,
 };
 
+#[cfg(feature = "_rustls")]
+use crate::tls::TlsOptions;
+
 /// Everything about a connection. Make one with [`ConnectOptions::new`], then assign fields.
 ///
 /// | option | default |
@@ -21,6 +24,7 @@ use crate::{
 /// | `clean_start`, `session_expiry` | true, none |
 /// | `keep_alive` | 60 s |
 /// | `user_name`, `password`, `will` | none |
+/// | `tls` (feature `tls`) | Amazon's authorities for `*.amazonaws.com`, else the system's; no certificate |
 /// | `connect_timeout` | 30 s, from opening the transport to the CONNACK |
 /// | `operation_timeout` | 5 s, for shadow requests and for plain publish, subscribe, unsubscribe |
 /// | `close_timeout` | 2 s, for the goodbye |
@@ -63,6 +67,9 @@ pub struct ConnectOptions {
     /// What the broker publishes when this client vanishes. AWS's shadow service ignores a will
     /// that is addressed to a shadow topic.
     pub will: Option<Will>,
+    /// How to verify the server and what to show it, for `mqtts://` and `wss://`.
+    #[cfg(feature = "_rustls")]
+    pub tls: TlsOptions,
     /// How long one attempt may take, from opening the transport to the CONNACK.
     pub connect_timeout: Duration,
     /// How long a shadow request that sets no timeout, a plain publish, subscribe or unsubscribe
@@ -101,6 +108,8 @@ impl ConnectOptions {
             user_name: None,
             password: None,
             will: None,
+            #[cfg(feature = "_rustls")]
+            tls: TlsOptions::default(),
             connect_timeout: Duration::from_secs(30),
             operation_timeout: Duration::from_secs(5),
             close_timeout: Duration::from_secs(2),
@@ -179,8 +188,10 @@ impl ConnectOptions {
 impl fmt::Debug for ConnectOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hidden = |text: &Option<String>| text.as_ref().map(|_| "***");
-        f.debug_struct("ConnectOptions")
-            .field("endpoint", &format_args!("{}", self.endpoint))
+        let mut f = f.debug_struct("ConnectOptions");
+        #[cfg(feature = "_rustls")]
+        f.field("tls", &self.tls);
+        f.field("endpoint", &format_args!("{}", self.endpoint))
             .field("client_id", &self.client_id)
             .field("version", &self.version)
             .field("clean_start", &self.clean_start)
