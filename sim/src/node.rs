@@ -35,6 +35,8 @@ pub(crate) struct Node {
     /// When the last packet arrives: a connection keeps their order.
     pub(crate) up_at: Instant,
     pub(crate) down_at: Instant,
+    /// Whether its last CONNECT was not answered, and whether that is so of the one before.
+    pub(crate) unanswered: (bool, bool),
     /// Whether cuts of its connection are under way.
     pub(crate) cuts: bool,
     /// QoS 1 publishes that its MQTT session repeats.
@@ -62,6 +64,7 @@ impl Node {
             wire: None,
             up_at: Instant::ORIGIN,
             down_at: Instant::ORIGIN,
+            unanswered: (false, false),
             cuts: false,
             unacked: Vec::new(),
             stalled: false,

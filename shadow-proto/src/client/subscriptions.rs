@@ -358,6 +358,12 @@ impl Client {
                 entry.refused = entry.refused.difference(*covers);
                 entry.unsure = entry.unsure.difference(*covers);
                 entry.failures = 0;
+                let follow = Interest::DELTA | Interest::DOCUMENTS;
+                let fetching = entry.resync.is_some() || entry.resync_at.is_some();
+                if !fetching && !covers.intersection(follow).is_empty() {
+                    // What was published before it was granted is missing.
+                    self.resync_soon(*shadow);
+                }
             } else {
                 self.refuse(*shadow, *covers, code);
             }
