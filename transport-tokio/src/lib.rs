@@ -44,7 +44,7 @@ use tokio::{
     runtime::Handle,
 };
 
-pub use driver::Driver;
+pub use driver::{Driver, Tokio};
 pub use transport_core::*;
 
 /// Connects: makes one attempt and returns its error. Once connected, the client reconnects by
