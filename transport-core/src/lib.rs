@@ -8,8 +8,9 @@
 //! # Adapters
 //!
 //! An adapter is a loop around a [`Connection`], which takes bytes, gives bytes, and says when to
-//! connect and when to come back. `Connection` is a [`Link`] (a hub and an MQTT session) and the
-//! decisions about connecting; a simulation may drive either.
+//! connect and when to come back. [`Driver`] is that loop for every asynchronous [`Runtime`].
+//! `Connection` is a [`Link`] (a hub and an MQTT session) and the decisions about connecting; a
+//! simulation may drive either.
 //!
 //! # Attach to the MQTT client you have
 //!
@@ -82,6 +83,7 @@ mod backoff;
 mod calendar;
 mod callback;
 mod connection;
+mod driver;
 mod endpoint;
 mod error;
 mod event;
@@ -105,6 +107,7 @@ pub use backoff::{PermanentRefusal, Reconnect};
 pub use bytes::{Bytes, BytesMut};
 pub use callback::{Response, Status};
 pub use connection::{Connection, TransportStep};
+pub use driver::{Driver, Runtime};
 pub use endpoint::{Endpoint, EndpointError, EndpointFlags, Purpose, Scheme};
 pub use error::{
     CallbackError, ConnectError, NotReady, OpenCause, OpenError, PublishFailure, RequestFailure,

@@ -44,7 +44,7 @@ use tokio::{
     runtime::Handle,
 };
 
-pub use driver::Driver;
+pub use driver::{Driver, Tokio};
 pub use stream::{Stream, open, open_over};
 pub use transport_core::*;
 
