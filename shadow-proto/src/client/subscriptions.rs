@@ -188,6 +188,8 @@ impl Client {
         if let Some(entry) = self.shadows.get_mut(shadow) {
             entry.filters = filters;
         }
+        // A get that waits for all that is wanted may have less to wait for.
+        self.promote_due = true;
         self.mark_dirty(shadow);
     }
 
