@@ -170,7 +170,7 @@ pub enum ProtocolError {
     },
     /// A SUBACK that grants more than was asked for.
     GrantedAboveAsked,
-    /// A session present although a clean one was asked for, or with a refusal.
+    /// A session present although a clean one was asked for.
     SessionPresent,
 }
 
@@ -245,7 +245,9 @@ impl fmt::Display for ProtocolError {
                 received,
             } => write!(f, "{packet} with {received} codes for {asked} filters"),
             Self::GrantedAboveAsked => f.write_str("SUBACK grants more than was asked for"),
-            Self::SessionPresent => f.write_str("session present where there can be none"),
+            Self::SessionPresent => {
+                f.write_str("session present although a clean one was asked for")
+            }
         }
     }
 }

@@ -75,8 +75,11 @@ pub enum Event {
         /// One code for each filter, in the order of the request.
         codes: Vec<UnsubackCode>,
     },
-    /// A lost session made the session ask for a filter again, for an owner with
-    /// [`Restore::BySession`](crate::Restore::BySession), and the server answered. After a
+    /// The session asked for a filter again and the server answered: for an owner with
+    /// [`Restore::BySession`](crate::Restore::BySession) because the server lost the session, or
+    /// because it may have (a CONNECT went unanswered before, so that "session present" may mean a
+    /// newer one); in the second case for an owner with
+    /// [`Restore::ByOwner`](crate::Restore::ByOwner) too, who hears of refusals only. After a
     /// refusal the owner no longer holds the filter.
     Restored {
         /// Whose.

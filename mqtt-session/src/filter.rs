@@ -165,11 +165,23 @@ impl core::error::Error for TopicError {}
 /// The rule it breaks.
 pub fn check_topic(topic: &str) -> Result<(), TopicError> {
     check_text(topic)?;
-    match topic.bytes().find(|b| matches!(b, 0 | b'+' | b'#')) {
-        None => Ok(()),
-        Some(0) => Err(TopicError::Nul),
-        Some(_) => Err(TopicError::Wildcard),
+    if !has_forbidden(topic.as_bytes()) {
+        Ok(())
+    } else if topic.contains('\0') {
+        Err(TopicError::Nul)
+    } else {
+        Err(TopicError::Wildcard)
     }
+}
+
+/// Whether a topic has a byte that MQTT forbids where it is published to.
+///
+/// It looks at every byte, since a loop without an early exit is compiled to vector
+/// instructions: a legal topic, the usual case, takes a fraction of the time.
+pub(crate) fn has_forbidden(topic: &[u8]) -> bool {
+    topic
+        .iter()
+        .fold(false, |found, byte| found | matches!(byte, 0 | b'+' | b'#'))
 }
 
 fn check_filter(filter: &str) -> Result<(), TopicError> {

@@ -98,7 +98,7 @@ impl Publish {
 
     /// What this message is counted as against the limits, in bytes.
     pub(crate) fn weight(&self) -> usize {
-        self.topic.len() + self.payload.len()
+        weight(&self.topic, &self.payload, self.properties.as_deref())
     }
 }
 
@@ -136,6 +136,13 @@ pub struct Message {
     pub dup: bool,
     /// MQTT 5 properties; `None` if there were none.
     pub properties: Option<Box<MessageProperties>>,
+}
+
+impl Message {
+    /// What this message is counted as against the limits, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        weight(&self.topic, &self.payload, self.properties.as_deref())
+    }
 }
 
 /// The payload is not shown: it may be large or private.
@@ -220,6 +227,23 @@ impl MessageProperties {
             None => Ok(()),
         }
     }
+
+    /// Memory they take. An empty user property is five bytes on the wire and ten times that
+    /// here, so a limit must not count the wire's bytes.
+    fn weight(&self) -> usize {
+        let texts = [&self.content_type, &self.response_topic];
+        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+        let users = self.user_properties.iter();
+        let users: usize = users
+            .map(|pair| size_of_val(pair) + pair.0.len() + pair.1.len())
+            .sum();
+        let data = self.correlation_data.as_ref().map_or(0, Bytes::len);
+        size_of::<Self>() + texts + users + data + size_of_val(&*self.subscription_ids)
+    }
+}
+
+fn weight(topic: &str, payload: &Bytes, properties: Option<&MessageProperties>) -> usize {
+    topic.len() + payload.len() + properties.map_or(0, MessageProperties::weight)
 }
 
 /// Why a property cannot be sent.

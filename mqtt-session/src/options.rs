@@ -267,13 +267,13 @@ pub struct Limits {
     pub in_flight: u16,
     /// Publishes waiting to be written or acknowledged, in flight included; default 1,000.
     pub publishes: usize,
-    /// Bytes (topics and payloads) of those publishes; default 4 MiB.
+    /// Bytes (topics, payloads, properties) of those publishes; default 4 MiB.
     pub publish_bytes: usize,
     /// Events waiting for [`poll_event`](crate::Session::poll_event); when there are more, input
     /// is left in the driver's buffer. Default 256.
     pub events: usize,
-    /// Bytes (topics and payloads) of messages among those events; default 1 MiB. One message is
-    /// always taken.
+    /// Bytes (topics, payloads, properties) of messages among those events; default 1 MiB. One
+    /// message is always taken.
     pub event_bytes: usize,
     /// Bytes of acknowledgements and requests waiting for
     /// [`write_output`](crate::Session::write_output); when there are more, input is left in the

@@ -1,6 +1,7 @@
 //! The session: what a driver feeds and drains.
 
 mod connect;
+mod dispatch;
 mod events;
 mod incoming;
 mod keep_alive;
@@ -15,18 +16,17 @@ use shadow_proto::Instant;
 
 use self::{
     connect::Asked,
-    events::{Delivery, Events},
-    incoming::{Arrival, Incoming},
+    events::Events,
+    incoming::Incoming,
     keep_alive::{Due, KeepAlive},
     outgoing::{Line, Outgoing, check_server},
     packet_ids::PacketIds,
     requests::{Requests, Wire},
 };
 use crate::{
-    DisconnectCode, DisconnectReason, Event, Message, Options, OptionsError, ProtocolError,
-    Publish, PublishError, PublishToken, Qos, RequestError, ServerLimits, SubscribeToken,
-    TopicFilter, UnsubscribeToken, Version,
-    codec::{self, Packet},
+    DisconnectCode, DisconnectReason, Event, Options, OptionsError, Publish, PublishError,
+    PublishToken, Qos, RequestError, ServerLimits, SubscribeToken, TopicFilter, UnsubscribeToken,
+    Version, codec,
     message::PublishCheck,
     subscriptions::{Owner, Restore},
 };
@@ -49,7 +49,12 @@ pub struct Session {
     server: ServerLimits,
     /// Whether the server keeps the session when the connection ends.
     survives: bool,
+    /// A CONNECT was sent since the last CONNACK and not answered: the server may have begun
+    /// another session for it, so that "session present" proves nothing.
+    doubt: bool,
     assigned_client_id: Option<String>,
+    /// The client id whose session this is: that of the last CONNECT.
+    session_of: Option<String>,
     keep_alive: KeepAlive,
     ids: PacketIds,
     /// Encoded packets other than PUBLISH. They overtake waiting publishes.
@@ -88,7 +93,9 @@ impl Session {
             now: Instant::ORIGIN,
             server: ServerLimits::default(),
             survives: false,
+            doubt: false,
             assigned_client_id: None,
+            session_of: None,
             keep_alive: KeepAlive::default(),
             ids: PacketIds::new(),
             control: BytesMut::new(),
@@ -101,7 +108,8 @@ impl Session {
     }
 
     /// Takes these options for the next connect: fresh credentials, another version, no clean
-    /// start this time. Limits and timeouts hold at once.
+    /// start this time. Limits and timeouts hold at once. Another client id is another session:
+    /// the next connect begins by losing this one.
     ///
     /// # Errors
     ///
@@ -168,12 +176,12 @@ impl Session {
     /// The transport is gone (end of stream, or an error). Without effect after a final event.
     pub fn handle_closed(&mut self, now: Instant) {
         self.advance(now);
-        self.control.clear();
         if self.phase != Phase::Closed {
             self.finish(Event::Disconnected {
                 reason: DisconnectReason::TransportClosed,
             });
         }
+        self.control.clear();
     }
 
     /// Time has passed: keep-alive, timeouts.
@@ -231,6 +239,9 @@ impl Session {
         // Without a connection these are the widest limits; the server's own are checked again
         // when the message is sent.
         check_server(&publish, version, &self.server)?;
+        if self.events.is_neglected(&self.options.limits) {
+            return Err(PublishError::QueueFull);
+        }
         self.outgoing.push(publish, &self.options.limits, self.now)
     }
 
@@ -261,6 +272,7 @@ impl Session {
         if !self.is_connected() && restore == Restore::ByOwner {
             return Err(RequestError::NotConnected);
         }
+        self.check_events()?;
         let limits = &self.options.limits;
         let token = self
             .requests
@@ -285,6 +297,7 @@ impl Session {
         now: Instant,
     ) -> Result<UnsubscribeToken, RequestError> {
         self.advance(now);
+        self.check_events()?;
         let limits = &self.options.limits;
         let token = self
             .requests
@@ -299,7 +312,8 @@ impl Session {
         self.advance(now);
         match self.phase {
             Phase::Closed => return,
-            Phase::Connecting { .. } => self.control.clear(),
+            // A CONNECT that is still here is not sent: the transport closes without a word.
+            Phase::Connecting { .. } => {}
             Phase::Connected => {
                 self.write_publishes_to_control();
                 self.say_goodbye(how);
@@ -392,115 +406,11 @@ impl Session {
         self.now = self.now.max(now);
     }
 
-    fn handle_packet(&mut self, packet: Packet) -> Result<(), ProtocolError> {
-        let early = match packet {
-            // A DISCONNECT in place of a CONNACK is out of place too, but it says why.
-            Packet::ConnAck(_) | Packet::Disconnect(_) => false,
-            Packet::Publish { .. }
-            | Packet::PubAck(_)
-            | Packet::PubRec(_)
-            | Packet::PubRel(_)
-            | Packet::PubComp(_)
-            | Packet::SubAck { .. }
-            | Packet::UnsubAck { .. }
-            | Packet::PingResp => !self.is_connected(),
-        };
-        if early {
-            let packet = packet.name();
-            return Err(ProtocolError::UnexpectedPacket { packet });
-        }
-        match packet {
-            Packet::ConnAck(connack) => self.handle_connack(*connack)?,
-            Packet::Publish { id, message } => self.handle_publish(id, message)?,
-            Packet::PubAck(ack) => {
-                self.outgoing
-                    .handle_puback(ack, &mut self.ids, &mut self.events)?;
-            }
-            Packet::PubRec(ack) => {
-                let id = ack.id;
-                let answer = self
-                    .outgoing
-                    .handle_pubrec(ack, &mut self.ids, &mut self.events)?;
-                if let Some(found) = answer {
-                    let _ = codec::pubrel(self.asked.version, id, found, &mut self.control);
-                }
-            }
-            Packet::PubRel(ack) => {
-                let found = self.incoming.handle_pubrel(ack.id);
-                let _ = codec::pubcomp(self.asked.version, ack.id, found, &mut self.control);
-            }
-            Packet::PubComp(ack) => {
-                self.outgoing
-                    .handle_pubcomp(ack, &mut self.ids, &mut self.events);
-            }
-            Packet::SubAck { id, codes } => {
-                self.with_wire(|requests, wire| requests.handle_suback(id, &codes, wire))?;
-            }
-            Packet::UnsubAck { id, codes } => {
-                self.with_wire(|requests, wire| requests.handle_unsuback(id, &codes, wire))?;
-            }
-            Packet::PingResp => {}
-            Packet::Disconnect(disconnect) => self.finish(Event::Disconnected {
-                reason: DisconnectReason::ByServer {
-                    code: disconnect.code,
-                    reason_string: disconnect.reason_string,
-                    server_reference: disconnect.server_reference,
-                },
-            }),
-        }
-        self.check_invariants();
-        Ok(())
-    }
-
-    fn handle_publish(&mut self, id: u16, message: Message) -> Result<(), ProtocolError> {
-        let qos = message.qos;
-        let maximum = match self.asked.version {
-            Version::V3_1_1 => None,
-            Version::V5 => Some(self.asked.receive_maximum),
-        };
-        match self.incoming.handle_publish(id, qos, maximum)? {
-            Arrival::Deliver => {
-                let delivery = Delivery {
-                    id,
-                    qos,
-                    connection: self.connection,
-                };
-                let acknowledged = qos != Qos::AtMostOnce;
-                self.events
-                    .push_message(message, acknowledged.then_some(delivery));
-            }
-            Arrival::PubRec => {
-                let _ = codec::pubrec(self.asked.version, id, &mut self.control);
-            }
-            Arrival::Nothing => {}
+    fn check_events(&self) -> Result<(), RequestError> {
+        if self.events.is_neglected(&self.options.limits) {
+            return Err(RequestError::TooManyRequests);
         }
         Ok(())
-    }
-
-    /// The consumer has dealt with a message.
-    fn acknowledge(&mut self, delivery: Delivery) {
-        let Delivery {
-            id,
-            qos,
-            connection,
-        } = delivery;
-        let version = self.asked.version;
-        match qos {
-            Qos::AtMostOnce => {}
-            // The server sends a QoS 1 message again on the next connection, under an identifier
-            // of its own choosing; acknowledging this one there could hit another.
-            Qos::AtLeastOnce => {
-                if self.is_connected() && connection == self.connection {
-                    self.incoming.handle_puback_queued();
-                    let _ = codec::puback(version, id, &mut self.control);
-                }
-            }
-            Qos::ExactlyOnce => {
-                if self.incoming.handle_taken(id) && self.is_connected() {
-                    let _ = codec::pubrec(version, id, &mut self.control);
-                }
-            }
-        }
     }
 
     fn is_blocked(&self) -> bool {

@@ -8,8 +8,10 @@ mod filters;
 mod flow;
 mod incoming;
 mod index;
+mod latest;
 mod merge;
 mod operations;
+mod orphans;
 mod outcome;
 mod outputs;
 mod requests;
@@ -36,6 +38,7 @@ use crate::{
 };
 use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
 use core::time::Duration;
+use orphans::Orphans;
 use outputs::Outputs;
 use requests::Requests;
 use serde::{Deserialize, Serialize};
@@ -86,6 +89,8 @@ pub struct Client {
     timers: Timers,
     /// SUBSCRIBEs and UNSUBSCRIBEs not answered.
     pending: Vec<PendingSubscribe>,
+    /// Filters that removed shadows left on the broker.
+    orphans: Orphans,
     next_subscribe: u64,
     /// Shadows whose filters are to be looked at.
     dirty: Vec<ShadowHandle>,
@@ -130,6 +135,7 @@ impl Client {
             outputs: Outputs::new(&config.limits),
             timers: Timers::default(),
             pending: Vec::new(),
+            orphans: Orphans::default(),
             next_subscribe: 1,
             dirty: Vec::new(),
             lingering: Vec::new(),
@@ -185,6 +191,7 @@ impl Client {
         if let Some(entry) = self.shadows.get_mut(shadow) {
             entry.interest = interest;
         }
+        self.adopt(shadow);
         self.interest_changed(shadow, Interest::NONE);
         self.settle();
         Ok(shadow)
@@ -224,7 +231,7 @@ impl Client {
             self.fail(id, |stage| Failure::Removed { stage });
         }
         self.lingering.retain(|(other, ..)| *other != shadow);
-        self.unsubscribe_all(shadow);
+        self.orphan(shadow);
         self.shadows.remove(shadow);
         self.settle();
         Ok(())

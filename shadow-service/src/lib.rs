@@ -25,7 +25,7 @@ mod error;
 mod file_store;
 mod limits;
 mod list;
-#[cfg(any(feature = "broker", feature = "http"))]
+#[cfg(feature = "local")]
 pub mod local;
 mod merge;
 mod parse;

@@ -1,4 +1,4 @@
-//! The local server: the [`Service`](crate::Service) on sockets (features `broker`, `http`).
+//! The local server: the [`Service`](crate::Service) on sockets (features `broker`, `client`, `http`).
 
 #[cfg(feature = "broker")]
 pub mod broker;
@@ -7,9 +7,13 @@ mod engine;
 #[cfg(feature = "http")]
 pub mod http;
 mod listen;
+#[cfg(feature = "client")]
+pub mod mqtt;
+#[cfg(feature = "client")]
+pub mod republish;
 mod server;
 
 pub use clock::Clock;
 pub use engine::{DynStore, Engine, Observer, Request, Served, Way};
 pub use listen::ListenError;
-pub use server::{Options, Server};
+pub use server::{Options, Server, StartError};

@@ -4,7 +4,7 @@ use crate::document::Record;
 use alloc::{
     borrow::Cow,
     boxed::Box,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     string::String,
     vec::Vec,
 };
@@ -77,11 +77,22 @@ impl fmt::Display for StoreError {
 impl core::error::Error for StoreError {}
 
 /// Records in memory: gone with the process.
+///
+/// A tree of values takes several times the memory of its text, so only the records that were
+/// written last are held as trees; all others are text until they are asked for.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    records: BTreeMap<ShadowId, Record>,
+    records: BTreeMap<ShadowId, Held>,
+    /// The shadows whose record is, or was lately, a tree: the oldest first.
+    recent: VecDeque<ShadowId>,
     /// Tombstones by age, so that the old ones are found without a search.
     tombstones: BTreeSet<(Timestamp, ShadowId)>,
+}
+
+#[derive(Clone, Debug)]
+enum Held {
+    Tree(Record),
+    Text(Box<str>),
 }
 
 impl MemoryStore {
@@ -102,28 +113,72 @@ impl MemoryStore {
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
+
+    /// Notes that `shadow` has a tree again, and turns the oldest tree beyond [`TREES`] into
+    /// text.
+    fn remember(&mut self, shadow: &ShadowId) {
+        self.recent.push_back(shadow.clone());
+        if self.recent.len() <= TREES {
+            return;
+        }
+        let oldest = self.recent.pop_front();
+        let held = oldest.and_then(|oldest| self.records.get_mut(&oldest));
+        if let Some(held) = held {
+            held.compact();
+        }
+    }
+}
+
+impl Held {
+    fn record(&self) -> Result<Cow<'_, Record>, StoreError> {
+        match self {
+            Self::Tree(record) => Ok(Cow::Borrowed(record)),
+            Self::Text(text) => match Record::decode(text) {
+                Ok(record) => Ok(Cow::Owned(record)),
+                Err(error) => Err(StoreError::new(alloc::format!("{error}"))),
+            },
+        }
+    }
+
+    fn compact(&mut self) {
+        if let Self::Tree(record) = self {
+            *self = Self::Text(record.encode().into());
+        }
+    }
+
+    /// When the shadow was deleted, if it was.
+    const fn deleted(&self) -> Option<Timestamp> {
+        match self {
+            // Tombstones are smaller than their text, and are never compacted.
+            Self::Tree(Record::Tombstone(tombstone)) => Some(tombstone.deleted),
+            Self::Tree(Record::Document(_)) | Self::Text(_) => None,
+        }
+    }
 }
 
 impl Store for MemoryStore {
     fn load(&self, shadow: &ShadowId) -> Result<Option<Cow<'_, Record>>, StoreError> {
-        Ok(self.records.get(shadow).map(Cow::Borrowed))
+        self.records.get(shadow).map(Held::record).transpose()
     }
 
     fn commit(&mut self, shadow: &ShadowId, record: Record) -> Result<(), StoreError> {
-        let tombstone = match &record {
-            Record::Tombstone(tombstone) => Some(tombstone.deleted),
-            Record::Document(_) => None,
-        };
+        let is_document = matches!(record, Record::Document(_));
+        let held = Held::Tree(record);
+        let deleted = held.deleted();
         // Most updates replace a document, and then its key is there already.
         let replaced = match self.records.get_mut(shadow) {
-            Some(place) => Some(core::mem::replace(place, record)),
-            None => self.records.insert(shadow.clone(), record),
+            Some(place) => Some(core::mem::replace(place, held)),
+            None => self.records.insert(shadow.clone(), held),
         };
-        if let Some(Record::Tombstone(old)) = replaced {
-            self.tombstones.remove(&(old.deleted, shadow.clone()));
+        if let Some(old) = replaced.as_ref().and_then(Held::deleted) {
+            self.tombstones.remove(&(old, shadow.clone()));
         }
-        if let Some(deleted) = tombstone {
+        if let Some(deleted) = deleted {
             self.tombstones.insert((deleted, shadow.clone()));
+        }
+        // A tree that replaces a tree is in the list already.
+        if is_document && !matches!(replaced, Some(Held::Tree(Record::Document(_)))) {
+            self.remember(shadow);
         }
         Ok(())
     }
@@ -146,10 +201,13 @@ impl Store for MemoryStore {
             After::Shadow(shadow) => Excluded(shadow),
         };
         let records = self.records.range::<ShadowId, _>((from, Unbounded));
-        let live = records.filter(|(_, record)| matches!(record, Record::Document(_)));
+        let live = records.filter(|(_, held)| held.deleted().is_none());
         Ok(live.take(limit).map(|(shadow, _)| shadow.clone()).collect())
     }
 }
+
+/// How many records are held as trees. Each takes some ten times the document's size.
+const TREES: usize = 1024;
 
 impl<S: Store + ?Sized> Store for Box<S> {
     fn load(&self, shadow: &ShadowId) -> Result<Option<Cow<'_, Record>>, StoreError> {
@@ -166,5 +224,68 @@ impl<S: Store + ?Sized> Store for Box<S> {
 
     fn list(&self, after: After<'_>, limit: usize) -> Result<Vec<ShadowId>, StoreError> {
         (**self).list(after, limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{document::Tombstone, service::Service, settings::Settings, time::UnixTime};
+    use alloc::format;
+
+    #[test]
+    fn text_and_tree_are_one_record() {
+        let mut service = Service::new(Settings::default());
+        let things = TREES as u64 + 500;
+        let shadow = |number: u64| ShadowId::classic(&format!("t{number}")).unwrap();
+        for round in 1..=2 {
+            for number in 0..things {
+                let now = UnixTime::from_seconds(100 * round + number % 7);
+                let payload = format!(r#"{{"state":{{"reported":{{"r{round}":[{number}]}}}}}}"#);
+                service
+                    .update(&shadow(number), payload.as_bytes(), now)
+                    .unwrap();
+            }
+        }
+        let trees = |store: &MemoryStore| {
+            let held = store.records.values();
+            held.filter(|held| matches!(held, Held::Tree(_))).count()
+        };
+        assert_eq!(trees(service.store()), TREES);
+        assert_eq!(service.store().recent.len(), TREES);
+        for number in 0..things {
+            let document = service.document(&shadow(number), UnixTime::from_seconds(300));
+            let (first, second) = (100 + number % 7, 200 + number % 7);
+            assert_eq!(
+                document.unwrap().unwrap().to_json(),
+                format!(
+                    "{{\"state\":{{\"reported\":{{\"r1\":[{number}],\"r2\":[{number}]}}}},\
+                     \"metadata\":{{\"reported\":{{\"r1\":[{{\"timestamp\":{first}}}],\
+                     \"r2\":[{{\"timestamp\":{second}}}]}}}},\"version\":2}}"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn a_shadow_that_comes_and_goes_leaves_nothing_behind() {
+        let mut store = MemoryStore::new();
+        let shadow = ShadowId::classic("t").unwrap();
+        let document = Record::Document(crate::Document::new(
+            crate::Object::new(),
+            crate::Object::new(),
+            1,
+        ));
+        for number in 0..10_000 {
+            store.commit(&shadow, document.clone()).unwrap();
+            let deleted = Timestamp::from_seconds(number);
+            let counter = 2;
+            let tombstone = Record::Tombstone(Tombstone { counter, deleted });
+            store.commit(&shadow, tombstone).unwrap();
+        }
+        assert_eq!(store.tombstones.len(), 1);
+        assert!(store.recent.len() <= TREES);
+        store.purge(Timestamp::from_seconds(10_000)).unwrap();
+        assert!(store.is_empty());
     }
 }

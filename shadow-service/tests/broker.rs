@@ -19,7 +19,7 @@ use shadow_proto::Topic;
 use shadow_service::{
     Settings, UnixTime,
     local::{
-        Clock, ListenError, Options, Server,
+        Clock, ListenError, Options, Server, StartError,
         broker::{Broker, BrokerOptions},
     },
     vectors::{self, Scenario, Seen, Times},
@@ -202,6 +202,9 @@ async fn a_port_in_use_is_a_clear_error() {
     let mut options = Options::on_free_ports();
     options.broker.as_mut().unwrap().listen = taken;
     let error = Server::start(options).await.unwrap_err();
+    let StartError::Listen(error) = error else {
+        panic!("{error}");
+    };
     assert!(matches!(error, ListenError::AddressInUse { address } if address == taken));
     let mut options = BrokerOptions::default();
     options.listen = "192.0.2.1:0".parse().unwrap();

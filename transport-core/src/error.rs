@@ -7,7 +7,9 @@ pub use open::{OpenCause, OpenError};
 use core::fmt;
 
 use mqtt_session::{DisconnectReason, OptionsError, PublishError, Refusal, TopicError};
-use shadow_proto::{ErrorCode, Failure, PubackCode, Rejection, RequestError, Stage, SubackCode};
+use shadow_proto::{
+    ErrorCode, Failure, PubackCode, RegisterError, Rejection, RequestError, Stage, SubackCode,
+};
 
 /// Why a shadow request was not accepted.
 #[derive(Debug)]
@@ -93,6 +95,30 @@ impl From<Failure> for RequestFailure {
         Self::Failure(failure)
     }
 }
+
+/// Why a callback was not registered.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CallbackError {
+    /// The request was not taken.
+    Request(RequestFailure),
+    /// The subscription was not taken.
+    Register(RegisterError),
+    /// The thread that runs callbacks could not be started.
+    Thread(std::io::Error),
+}
+
+impl fmt::Display for CallbackError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(failure) => failure.fmt(f),
+            Self::Register(error) => error.fmt(f),
+            Self::Thread(error) => write!(f, "no thread for callbacks: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for CallbackError {}
 
 /// The client has been stopped: by `shutdown`, because its driver ended, or because a permanent
 /// refusal was set to stop it.

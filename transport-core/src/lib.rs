@@ -1,4 +1,78 @@
-//! What all transports of the Device Shadow client share. No runtime in it.
+//! What all transports of the Device Shadow client share: the handles of the application, the
+//! connection's life, the options. No runtime, no sockets and no threads in it, but for the one
+//! that runs callbacks.
+//!
+//! Applications use an adapter, such as `transport-tokio`, which re-exports all of this. What they
+//! hold is the same for every adapter: a [`ShadowClient`], its [`Shadow`]s, and streams.
+//!
+//! # Adapters
+//!
+//! An adapter is a loop around a [`Connection`], which takes bytes, gives bytes, and says when to
+//! connect and when to come back. `Connection` is a [`Link`] (a hub and an MQTT session) and the
+//! decisions about connecting; a simulation may drive either.
+//!
+//! # Attach to the MQTT client you have
+//!
+//! Whoever has an MQTT client already drives a [`Hub`] with it: hand in what arrives, do what
+//! [`Hub::poll_action`] says.
+//!
+//! ```
+//! use transport_core::{Action, Hub, HubOptions, PubackCode, SubackCode, shadow_config, system_clock};
+//! # use transport_core::MqttQos;
+//! # enum Incoming { Connected { session_present: bool }, Disconnected, Message { topic: String, payload: Vec<u8> }, Suback { id: u16, codes: Vec<u8> }, Unsuback { id: u16 }, Puback { id: u16 } }
+//! # struct Mqtt { incoming: std::vec::IntoIter<Incoming> }
+//! # impl Mqtt {
+//! #     // Whatever the client gives to tell acknowledgements apart: here, the packet id.
+//! #     fn subscribe(&mut self, _: &[Box<str>], _: MqttQos) -> u16 { 1 }
+//! #     fn unsubscribe(&mut self, _: &[Box<str>]) -> u16 { 1 }
+//! #     fn publish(&mut self, _: &str, _: &[u8], _: MqttQos) -> u16 { 1 }
+//! #     fn wait(&mut self, _: std::time::Duration) -> Option<Incoming> { self.incoming.next() }
+//! # }
+//! # let mut mqtt = Mqtt { incoming: vec![Incoming::Connected { session_present: false }].into_iter() };
+//! let (client, hub) = Hub::new(shadow_config(), HubOptions::default(), system_clock());
+//! // `client` goes to the application; this loop serves it.
+//! let mut waiting = std::collections::BTreeMap::new();
+//! # drop(client);
+//! while hub.stop_request().is_none() {
+//!     while let Some(action) = hub.poll_action() {
+//!         match action {
+//!             Action::Subscribe { id, filters, qos } => {
+//!                 waiting.insert(mqtt.subscribe(&filters, qos), id);
+//!             }
+//!             Action::Unsubscribe { id, filters } => {
+//!                 waiting.insert(mqtt.unsubscribe(&filters), id);
+//!             }
+//!             Action::Publish { id, topic, payload, qos, .. } => {
+//!                 waiting.insert(mqtt.publish(&topic, &payload, qos), id);
+//!             }
+//!             Action::Withdraw { .. } => {}
+//!         }
+//!     }
+//!     // An asynchronous loop waits for `hub.changed()` as well.
+//!     match mqtt.wait(hub.time_left()) {
+//!         Some(Incoming::Connected { session_present }) => hub.handle_connected(session_present),
+//!         Some(Incoming::Disconnected) => {
+//!             waiting.clear();
+//!             hub.handle_disconnected();
+//!         }
+//!         Some(Incoming::Message { topic, payload }) => {
+//!             let _ours = hub.handle_publish(&topic, &payload);
+//!         }
+//!         Some(Incoming::Suback { id, codes }) => {
+//!             let codes: Vec<_> = codes.into_iter().map(SubackCode::new).collect();
+//!             waiting.remove(&id).map(|id| hub.handle_suback(id, &codes));
+//!         }
+//!         Some(Incoming::Unsuback { id }) => {
+//!             waiting.remove(&id).map(|id| hub.handle_unsuback(id));
+//!         }
+//!         Some(Incoming::Puback { id }) => {
+//!             waiting.remove(&id).map(|id| hub.handle_puback(id, PubackCode::SUCCESS));
+//!         }
+//!         None => hub.handle_timeout(),
+//!     }
+//! }
+//! hub.finish();
+//! ```
 
 extern crate alloc;
 
@@ -49,13 +123,13 @@ pub use credentials::{
 };
 pub use endpoint::{Endpoint, EndpointError, EndpointFlags, Purpose, Scheme};
 pub use error::{
-    ConnectError, NotReady, OpenCause, OpenError, PublishFailure, RequestFailure, Stopped,
-    SubscribeFailure,
+    CallbackError, ConnectError, NotReady, OpenCause, OpenError, PublishFailure, RequestFailure,
+    Stopped, SubscribeFailure,
 };
 pub use event::{ConnectionEvent, ConnectionInfo};
 pub use handle::{
-    CallbackError, Connecting, Publishing, Ready, Request, Shadow, ShadowClient, Shutdown,
-    Subscribing, Unfinished, Unsubscribing,
+    Connecting, Publishing, Ready, Request, Shadow, ShadowClient, Shutdown, Subscribing,
+    Unfinished, Unsubscribing,
 };
 pub use hub::{Clock, Hub, HubOptions, StopRequest, system_clock};
 pub use link::{Link, LinkEvent};

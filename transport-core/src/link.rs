@@ -31,6 +31,9 @@ pub struct Link {
     publishes: BTreeMap<PublishToken, ActionId>,
     /// The same, the other way round.
     tokens: BTreeMap<ActionId, PublishToken>,
+    /// Publishes for which the session has no room yet, in order. The limits of the hub's requests
+    /// and messages bound them.
+    held: VecDeque<(ActionId, Publish)>,
     subscribes: BTreeMap<SubscribeToken, ActionId>,
     unsubscribes: BTreeMap<UnsubscribeToken, ActionId>,
     events: VecDeque<LinkEvent>,
@@ -63,6 +66,7 @@ impl Link {
             session,
             publishes: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            held: VecDeque::new(),
             subscribes: BTreeMap::new(),
             unsubscribes: BTreeMap::new(),
             events: VecDeque::new(),
@@ -164,6 +168,7 @@ impl Link {
             while let Some(event) = self.session.poll_event() {
                 self.handle_event(event);
             }
+            self.push_held();
             match self.hub.poll_action() {
                 Some(action) => self.act(action),
                 None => return,
@@ -217,8 +222,17 @@ impl Link {
                     self.hub.handle_unsuback(id);
                 }
             }
-            // The hub restores its subscriptions itself.
-            Event::Restored { .. } => debug_assert!(false, "no owner is restored by the session"),
+            Event::Restored { code, .. } => {
+                // A CONNECT went unanswered before, and the session found may be a newer one than
+                // ours. With a filter refused it is certain that what the hub believes is not so:
+                // to the hub, the session is lost.
+                if !code.is_success() {
+                    self.subscribes.clear();
+                    self.unsubscribes.clear();
+                    self.hub.handle_disconnected();
+                    self.hub.handle_connected(false);
+                }
+            }
             _ => debug_assert!(false, "an event this link does not know"),
         }
     }
@@ -257,10 +271,12 @@ impl Link {
                 if let Some(expiry) = expiry {
                     publish = publish.with_expiry(expiry);
                 }
-                self.publish(id, publish);
+                self.held.push_back((id, publish));
+                self.push_held();
             }
             Action::Withdraw { id } => {
                 // What was written has its answer still to come, and keeps its place.
+                self.held.retain(|(held, _)| *held != id);
                 let token = self.tokens.get(&id).copied();
                 if let Some(token) = token.filter(|token| self.session.cancel(*token)) {
                     self.tokens.remove(&id);
@@ -270,16 +286,26 @@ impl Link {
         }
     }
 
-    fn publish(&mut self, id: ActionId, publish: Publish) {
-        match self.session.publish(publish, self.hub.now()) {
-            Ok(token) => {
-                self.publishes.insert(token, id);
-                self.tokens.insert(id, token);
-            }
-            Err(PublishError::NotConnected) => self.hub.handle_send_failed(id),
-            Err(error) => {
-                let failure = PublishFailure::Refused(error);
-                self.hub.handle_publish_failed(id, failure);
+    /// Hands publishes to the session while it has room.
+    fn push_held(&mut self) {
+        while let Some((id, publish)) = self.held.pop_front() {
+            // Cheap: the payload is shared.
+            let again = publish.clone();
+            match self.session.publish(publish, self.hub.now()) {
+                Ok(token) => {
+                    self.publishes.insert(token, id);
+                    self.tokens.insert(id, token);
+                }
+                // Room comes with the end of those before it.
+                Err(PublishError::QueueFull) if self.session.pending_publishes() > 0 => {
+                    self.held.push_front((id, again));
+                    return;
+                }
+                Err(PublishError::NotConnected) => self.hub.handle_send_failed(id),
+                Err(error) => {
+                    let failure = PublishFailure::Refused(error);
+                    self.hub.handle_publish_failed(id, failure);
+                }
             }
         }
     }

@@ -1,5 +1,7 @@
 //! The life of a connection: attempts, delays, ends, plain messages; in virtual time.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod support;
 
 use core::time::Duration;

@@ -1,5 +1,12 @@
 //! Shadows over a link, byte by byte, in virtual time.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::std_instead_of_alloc,
+    clippy::wildcard_enum_match_arm,
+    reason = "helpers of tests are tests; tests look for one variant"
+)]
+
 mod support;
 
 use core::time::Duration;

@@ -2,6 +2,35 @@
 //!
 //! [`connect`] makes one attempt, [`start`] goes on trying; both give a [`ShadowClient`], whose
 //! connection a task of the runtime serves. Everything else is [`transport_core`], re-exported.
+//!
+//! A light keeps its color in sync with what an application desires:
+//!
+//! ```no_run
+//! use serde::{Deserialize, Serialize};
+//! use transport_tokio::{ConnectOptions, ShadowId, connect};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Light {
+//!     #[serde(skip_serializing_if = "Option::is_none")]
+//!     color: Option<String>,
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let client = connect(ConnectOptions::from_url("mqtt://127.0.0.1:1883")?).await?;
+//!     let light = client.shadow(ShadowId::classic("my-light")?)?;
+//!     let mut deltas = light.deltas()?;
+//!     // What was desired while this program was not running comes as the first delta.
+//!     while let Some(delta) = deltas.next().await {
+//!         let desired: Light = delta.state.parse()?;
+//!         if let Some(color) = desired.color {
+//!             println!("changing color to {color}");
+//!             light.report(&Light { color: Some(color) }).await?;
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! ```
 
 extern crate alloc;
 

@@ -1,19 +1,47 @@
 //! One whole frame to one packet, with the guards that need the body.
 
-use bytes::{BufMut, Bytes, BytesMut};
-use core::time::Duration;
+use core::{ops::Range, str, time::Duration};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use mqttbytes::{FixedHeader, v4, v5};
 
 use super::{
-    Ack, ConnAck, Packet, ServerDisconnect, UnsubackCodes, forbidden_in_topic,
+    Ack, ConnAck, Packet, ServerDisconnect, UnsubackCodes,
     frame::{Frame, Kind},
     malformed,
     properties::{Walked, walk},
 };
 use crate::{
     ConnectCode, DisconnectCode, Message, MessageProperties, ProtocolError, PubackCode, Qos,
-    SubackCode, UnsubackCode,
+    SubackCode, UnsubackCode, filter::has_forbidden,
 };
+
+/// Reads an acknowledgement that is a number alone: all of 3.1.1, and most of 5. There are as many
+/// of them as messages, and nothing in them to get wrong.
+pub(super) fn read_plain_ack(frame: Frame, bytes: &[u8]) -> Result<Option<Packet>, ProtocolError> {
+    let wrap = match frame.kind {
+        Kind::PubAck => Packet::PubAck,
+        Kind::PubRec => Packet::PubRec,
+        Kind::PubRel => Packet::PubRel,
+        Kind::PubComp => Packet::PubComp,
+        Kind::ConnAck
+        | Kind::Publish
+        | Kind::SubAck
+        | Kind::UnsubAck
+        | Kind::PingResp
+        | Kind::Disconnect => return Ok(None),
+    };
+    let id = bytes.get(frame.header()..frame.size());
+    let Some(&[high, low]) = id else {
+        return Ok(None);
+    };
+    let id = not_zero(frame.kind.name(), u16::from_be_bytes([high, low]))?;
+    Ok(Some(wrap(Ack {
+        id,
+        code: PubackCode::SUCCESS,
+        reason_string: None,
+    })))
+}
 
 /// Reads one frame of MQTT 3.1.1.
 pub(super) fn read_v4(frame: Frame, bytes: Bytes) -> Result<Packet, ProtocolError> {
@@ -31,36 +59,10 @@ pub(super) fn read_v4(frame: Frame, bytes: Bytes) -> Result<Packet, ProtocolErro
             }))
         }
         Kind::Publish => {
-            check_topic(body(frame, &bytes), false)?;
-            let read = v4::Publish::read(header, bytes).map_err(error)?;
-            Packet::Publish {
-                id: read.pkid,
-                message: Message {
-                    topic: read.topic,
-                    payload: read.payload,
-                    qos: qos(read.qos),
-                    retain: read.retain,
-                    dup: read.dup,
-                    properties: None,
-                },
-            }
+            let head = PublishHead::read(frame, body(frame, &bytes), false)?;
+            let payload = head.end;
+            read_plain_publish(frame, bytes, &head, payload)?
         }
-        Kind::PubAck => Packet::PubAck(plain_ack(
-            packet,
-            v4::PubAck::read(header, bytes).map_err(error)?.pkid,
-        )?),
-        Kind::PubRec => Packet::PubRec(plain_ack(
-            packet,
-            v4::PubRec::read(header, bytes).map_err(error)?.pkid,
-        )?),
-        Kind::PubRel => Packet::PubRel(plain_ack(
-            packet,
-            v4::PubRel::read(header, bytes).map_err(error)?.pkid,
-        )?),
-        Kind::PubComp => Packet::PubComp(plain_ack(
-            packet,
-            v4::PubComp::read(header, bytes).map_err(error)?.pkid,
-        )?),
         Kind::SubAck => {
             let read = v4::SubAck::read(header, bytes).map_err(error)?;
             let codes = read.return_codes.into_iter().map(|code| match code {
@@ -80,8 +82,10 @@ pub(super) fn read_v4(frame: Frame, bytes: Bytes) -> Result<Packet, ProtocolErro
             }
         }
         Kind::PingResp => Packet::PingResp,
-        // Refused by its header.
-        Kind::Disconnect => return Err(ProtocolError::UnexpectedPacket { packet }),
+        // Taken by `read_plain_ack`, or refused by its header.
+        Kind::PubAck | Kind::PubRec | Kind::PubRel | Kind::PubComp | Kind::Disconnect => {
+            return Err(ProtocolError::UnexpectedPacket { packet });
+        }
     })
 }
 
@@ -196,15 +200,17 @@ fn read_connack(frame: Frame, bytes: Bytes) -> Result<ConnAck, ProtocolError> {
 fn read_publish(frame: Frame, bytes: Bytes) -> Result<Packet, ProtocolError> {
     let packet = frame.kind.name();
     let body = body(frame, &bytes);
-    let topic_end = check_topic(body, true)?;
-    let identifier = if frame.first_byte & 0b0110 == 0 { 0 } else { 2 };
-    let walked = walk(frame.kind, body, topic_end + identifier)?;
+    let head = PublishHead::read(frame, body, true)?;
+    let walked = walk(frame.kind, body, head.end)?;
     // We announce a maximum of zero, so any alias is one too high.
     if let Some(alias) = walked.topic_alias {
         return Err(ProtocolError::TopicAlias { alias });
     }
-    if topic_end == 2 {
+    if head.topic.is_empty() {
         return Err(ProtocolError::TopicName);
+    }
+    if walked.span.is_empty() {
+        return read_plain_publish(frame, bytes, &head, walked.span.end);
     }
     let read = if walked.subscription_ids.len() > 1 {
         read_publish_of_many(frame, &bytes, &walked)
@@ -320,17 +326,71 @@ fn read_disconnect(frame: Frame, bytes: Bytes) -> Result<Packet, ProtocolError> 
     })))
 }
 
-/// G7: the topic of a PUBLISH; returns where it ends in the body. `may_be_empty`: a topic alias
-/// can stand in for it.
-fn check_topic(body: &[u8], may_be_empty: bool) -> Result<usize, ProtocolError> {
-    let topic = body
-        .split_first_chunk::<2>()
-        .and_then(|(length, rest)| rest.get(..usize::from(u16::from_be_bytes(*length))))
-        .ok_or(ProtocolError::Malformed { packet: "PUBLISH" })?;
-    if topic.is_empty() && !may_be_empty || topic.iter().any(|byte| forbidden_in_topic(*byte)) {
-        return Err(ProtocolError::TopicName);
+/// A PUBLISH without properties: topic and identifier are read already, the rest is payload.
+fn read_plain_publish(
+    frame: Frame,
+    mut bytes: Bytes,
+    head: &PublishHead,
+    payload: usize,
+) -> Result<Packet, ProtocolError> {
+    let topic = bytes
+        .get(frame.header()..)
+        .and_then(|body| body.get(head.topic.clone()));
+    let topic = str::from_utf8(topic.unwrap_or_default())
+        .map_err(|_| ProtocolError::Malformed { packet: "PUBLISH" })?
+        .to_owned();
+    bytes.advance(frame.header() + payload);
+    Ok(Packet::Publish {
+        id: head.id,
+        message: Message {
+            topic,
+            payload: bytes,
+            qos: match frame.first_byte & 0b0110 {
+                0 => Qos::AtMostOnce,
+                0b0010 => Qos::AtLeastOnce,
+                _ => Qos::ExactlyOnce,
+            },
+            retain: frame.first_byte & 0b0001 != 0,
+            dup: frame.first_byte & 0b1000 != 0,
+            properties: None,
+        },
+    })
+}
+
+/// What every PUBLISH begins with.
+struct PublishHead {
+    /// Where the topic is in the body.
+    topic: Range<usize>,
+    /// The packet identifier; 0 at QoS 0.
+    id: u16,
+    /// Where the properties begin, or in 3.1.1 the payload.
+    end: usize,
+}
+
+impl PublishHead {
+    /// G7: the topic has no wildcard and no U+0000, and is not empty unless a topic alias can
+    /// stand in for it. G8: the identifier is not 0.
+    fn read(frame: Frame, body: &[u8], may_be_empty: bool) -> Result<Self, ProtocolError> {
+        let packet = frame.kind.name();
+        let malformed = ProtocolError::Malformed { packet };
+        let (length, rest) = body.split_first_chunk::<2>().ok_or(malformed)?;
+        let length = usize::from(u16::from_be_bytes(*length));
+        let (topic, rest) = rest.split_at_checked(length).ok_or(malformed)?;
+        if topic.is_empty() && !may_be_empty || has_forbidden(topic) {
+            return Err(ProtocolError::TopicName);
+        }
+        let mut head = Self {
+            topic: 2..2 + length,
+            id: 0,
+            end: 2 + length,
+        };
+        if frame.first_byte & 0b0110 != 0 {
+            let (id, _) = rest.split_first_chunk::<2>().ok_or(malformed)?;
+            head.id = not_zero(packet, u16::from_be_bytes(*id))?;
+            head.end += 2;
+        }
+        Ok(head)
     }
-    Ok(2 + topic.len())
 }
 
 /// G9: only the lowest bit may be set.
@@ -361,14 +421,6 @@ fn not_zero(packet: &'static str, id: u16) -> Result<u16, ProtocolError> {
     }
 }
 
-fn plain_ack(packet: &'static str, id: u16) -> Result<Ack, ProtocolError> {
-    Ok(Ack {
-        id: not_zero(packet, id)?,
-        code: PubackCode::SUCCESS,
-        reason_string: None,
-    })
-}
-
 fn body(frame: Frame, bytes: &Bytes) -> &[u8] {
     bytes.get(frame.header()..).unwrap_or_default()
 }
@@ -387,7 +439,7 @@ fn complete(first_byte: u8, body: &[u8]) -> (FixedHeader, Bytes) {
     (header, bytes.freeze())
 }
 
-fn put_variable(bytes: &mut BytesMut, mut value: usize) {
+pub(super) fn put_variable(bytes: &mut BytesMut, mut value: usize) {
     loop {
         let low = (value % 128) as u8;
         value /= 128;

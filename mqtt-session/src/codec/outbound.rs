@@ -6,12 +6,12 @@
 
 use core::{mem, time::Duration};
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use mqttbytes::{QoS, v4, v5};
 
-use super::inbound::length_bytes;
+use super::inbound::{length_bytes, put_variable};
 use crate::{
-    DisconnectCode, MessageProperties, Options, Publish, Qos, TopicFilter, Version,
+    DisconnectCode, MessageProperties, Options, PubackCode, Publish, Qos, TopicFilter, Version,
     options::whole_seconds,
 };
 
@@ -78,8 +78,6 @@ pub(crate) fn connect(options: &Options, client_id: &str) -> Result<BytesMut, En
 }
 
 /// PUBLISH; `id` is 0 for QoS 0 only. `expiry` is what is left of the message's own.
-///
-/// Topic and payload are lent to mqttbytes and come back: nothing is copied but into `output`.
 pub(crate) fn publish(
     version: Version,
     publish: &mut Publish,
@@ -90,40 +88,81 @@ pub(crate) fn publish(
 ) -> Result<(), EncodeError> {
     debug_assert_eq!(id == 0, publish.qos == Qos::AtMostOnce);
     output.reserve(publish_size(version, publish));
-    let topic = mem::take(&mut publish.topic);
-    let payload = mem::take(&mut publish.payload);
-    let (written, topic, payload) = match version {
-        Version::V3_1_1 => {
-            let packet = v4::Publish {
-                dup,
-                qos: qos(publish.qos),
-                retain: publish.retain,
-                topic,
-                pkid: id,
-                payload,
-            };
-            let written = guarded(output, |out| packet.write(out));
-            (written, packet.topic, packet.payload)
+    match (version, &publish.properties) {
+        (Version::V5, Some(_)) => publish_with_properties(publish, id, dup, expiry, output),
+        (Version::V5, None) | (Version::V3_1_1, _) => {
+            plain_publish(version, publish, id, dup, output)
         }
-        Version::V5 => {
-            let packet = v5::Publish {
-                dup,
-                qos: qos(publish.qos),
-                retain: publish.retain,
-                topic,
-                pkid: id,
-                properties: publish
-                    .properties
-                    .as_deref()
-                    .map(|all| publish_properties(all, expiry)),
-                payload,
-            };
-            let written = guarded(output, |out| packet.write(out));
-            (written, packet.topic, packet.payload)
-        }
+    }
+}
+
+/// A PUBLISH without properties, which is most of what a session sends: the same bytes in both
+/// versions but for a zero, and nothing in them that mqttbytes would do better.
+fn plain_publish(
+    version: Version,
+    publish: &Publish,
+    id: u16,
+    dup: bool,
+    output: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    let topic = u16::try_from(publish.topic.len()).map_err(|_| EncodeError)?;
+    let flags = u8::from(dup) << 3 | publish.qos.level() << 1 | u8::from(publish.retain);
+    // Identifier and property length, as far as there are any.
+    let [high, low] = id.to_be_bytes();
+    let between: &[u8] = match (version, id) {
+        (Version::V3_1_1, 0) => &[],
+        (Version::V3_1_1, _) => &[high, low],
+        (Version::V5, 0) => &[0],
+        (Version::V5, _) => &[high, low, 0],
     };
-    publish.topic = topic;
-    publish.payload = payload;
+    let remaining = 2 + publish.topic.len() + between.len() + publish.payload.len();
+    if remaining > MAX_REMAINING {
+        return Err(EncodeError);
+    }
+    let [high, low] = topic.to_be_bytes();
+    let first_byte = 0x30 | flags;
+    let low_bits = (remaining % 128) as u8;
+    match remaining {
+        0..=127 => output.put_slice(&[first_byte, low_bits, high, low]),
+        128..=16_383 => {
+            let rest = (remaining / 128) as u8;
+            output.put_slice(&[first_byte, low_bits | 0x80, rest, high, low]);
+        }
+        _ => {
+            output.put_u8(first_byte);
+            put_variable(output, remaining);
+            output.put_slice(&[high, low]);
+        }
+    }
+    output.put_slice(publish.topic.as_bytes());
+    output.put_slice(between);
+    output.put_slice(&publish.payload);
+    Ok(())
+}
+
+/// Topic and payload are lent to mqttbytes and come back: nothing is copied but into `output`.
+fn publish_with_properties(
+    publish: &mut Publish,
+    id: u16,
+    dup: bool,
+    expiry: Option<Duration>,
+    output: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    let packet = v5::Publish {
+        dup,
+        qos: qos(publish.qos),
+        retain: publish.retain,
+        topic: mem::take(&mut publish.topic),
+        pkid: id,
+        properties: publish
+            .properties
+            .as_deref()
+            .map(|all| publish_properties(all, expiry)),
+        payload: mem::take(&mut publish.payload),
+    };
+    let written = guarded(output, |out| packet.write(out));
+    publish.topic = packet.topic;
+    publish.payload = packet.payload;
     written
 }
 
@@ -140,56 +179,22 @@ pub(crate) fn publish_size(version: Version, publish: &Publish) -> usize {
     1 + length_bytes(remaining) + remaining
 }
 
-pub(crate) fn puback(version: Version, id: u16, output: &mut BytesMut) -> Result<(), EncodeError> {
-    match version {
-        Version::V3_1_1 => guarded(output, |out| v4::PubAck::new(id).write(out)),
-        Version::V5 => guarded(output, |out| v5::PubAck::new(id).write(out)),
-    }
+pub(crate) fn puback(id: u16, output: &mut BytesMut) {
+    ack(0x40, id, None, output);
 }
 
-pub(crate) fn pubrec(version: Version, id: u16, output: &mut BytesMut) -> Result<(), EncodeError> {
-    match version {
-        Version::V3_1_1 => guarded(output, |out| v4::PubRec::new(id).write(out)),
-        Version::V5 => guarded(output, |out| v5::PubRec::new(id).write(out)),
-    }
+pub(crate) fn pubrec(id: u16, output: &mut BytesMut) {
+    ack(0x50, id, None, output);
 }
 
 /// PUBREL; `found` is whether the PUBREC it answers was expected.
-pub(crate) fn pubrel(
-    version: Version,
-    id: u16,
-    found: bool,
-    output: &mut BytesMut,
-) -> Result<(), EncodeError> {
-    match version {
-        Version::V3_1_1 => guarded(output, |out| v4::PubRel::new(id).write(out)),
-        Version::V5 => {
-            let mut packet = v5::PubRel::new(id);
-            if !found {
-                packet.reason = v5::PubRelReason::PacketIdentifierNotFound;
-            }
-            guarded(output, |out| packet.write(out))
-        }
-    }
+pub(crate) fn pubrel(version: Version, id: u16, found: bool, output: &mut BytesMut) {
+    ack(0x62, id, not_found(version, found), output);
 }
 
 /// PUBCOMP; `found` is whether the PUBREL it answers was expected.
-pub(crate) fn pubcomp(
-    version: Version,
-    id: u16,
-    found: bool,
-    output: &mut BytesMut,
-) -> Result<(), EncodeError> {
-    match version {
-        Version::V3_1_1 => guarded(output, |out| v4::PubComp::new(id).write(out)),
-        Version::V5 => {
-            let mut packet = v5::PubComp::new(id);
-            if !found {
-                packet.reason = v5::PubCompReason::PacketIdentifierNotFound;
-            }
-            guarded(output, |out| packet.write(out))
-        }
-    }
+pub(crate) fn pubcomp(version: Version, id: u16, found: bool, output: &mut BytesMut) {
+    ack(0x70, id, not_found(version, found), output);
 }
 
 /// SUBSCRIBE; at least one filter, `id` not 0 (G17).
@@ -292,6 +297,21 @@ pub(crate) fn disconnect(
     }
 }
 
+/// An acknowledgement is a number and perhaps a reason: the same bytes in both versions, and as
+/// many of them as messages, so they are written here.
+fn ack(first_byte: u8, id: u16, reason: Option<u8>, output: &mut BytesMut) {
+    let [high, low] = id.to_be_bytes();
+    match reason {
+        None => output.extend_from_slice(&[first_byte, 2, high, low]),
+        Some(reason) => output.extend_from_slice(&[first_byte, 3, high, low, reason]),
+    }
+}
+
+fn not_found(version: Version, found: bool) -> Option<u8> {
+    let told = !found && version == Version::V5;
+    told.then(|| PubackCode::PACKET_IDENTIFIER_NOT_FOUND.value())
+}
+
 /// Runs a write of mqttbytes and takes back what a failed one left behind (G13).
 fn guarded(
     output: &mut BytesMut,
@@ -363,9 +383,43 @@ const fn qos(qos: Qos) -> QoS {
     }
 }
 
+/// The largest remaining length MQTT can say.
+const MAX_REMAINING: usize = 268_435_455;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_publishes_are_what_mqttbytes_writes() {
+        for length in [0, 1, 119, 120, 121, 16_375, 16_376, 16_377] {
+            for (wanted, id) in [
+                (Qos::AtMostOnce, 0),
+                (Qos::AtLeastOnce, 7),
+                (Qos::ExactlyOnce, 7),
+            ] {
+                for dup in [false, id != 0] {
+                    let mut message = Publish::new("a/bc", vec![7; length]).with_qos(wanted);
+                    message.retain = dup;
+                    let payload = message.payload.clone();
+                    let mut v4 = v4::Publish::from_bytes("a/bc", qos(wanted), payload.clone());
+                    (v4.pkid, v4.dup, v4.retain) = (id, dup, dup);
+                    let mut v5 = v5::Publish::from_bytes("a/bc", qos(wanted), payload);
+                    (v5.pkid, v5.dup, v5.retain) = (id, dup, dup);
+                    for version in [Version::V3_1_1, Version::V5] {
+                        let mut expected = BytesMut::new();
+                        match version {
+                            Version::V3_1_1 => v4.write(&mut expected).unwrap(),
+                            Version::V5 => v5.write(&mut expected).unwrap(),
+                        };
+                        let mut output = BytesMut::new();
+                        publish(version, &mut message, id, dup, None, &mut output).unwrap();
+                        assert_eq!(output, expected);
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn g13_a_failed_encoding_leaves_nothing_behind() {

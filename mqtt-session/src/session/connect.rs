@@ -38,6 +38,11 @@ impl Asked {
 
 impl Session {
     pub(super) fn open(&mut self, now: Instant) {
+        let client_id = self.client_id().to_owned();
+        if self.session_of.as_ref().is_some_and(|of| *of != client_id) {
+            self.doubt = false;
+            self.lose_session();
+        }
         self.asked = Asked::new(&self.options);
         self.connection += 1;
         self.unfinished = 0;
@@ -45,7 +50,7 @@ impl Session {
         self.phase = Phase::Connecting {
             deadline: now + self.options.connack_timeout,
         };
-        match codec::connect(&self.options, self.client_id()) {
+        match codec::connect(&self.options, &client_id) {
             // The buffer holds nothing but the CONNECT (G12), and nothing joins it before the
             // CONNACK.
             Ok(connect) => self.control = connect,
@@ -53,6 +58,7 @@ impl Session {
             // rather than by a panic.
             Err(codec::EncodeError) => self.control.clear(),
         }
+        self.session_of = Some(client_id);
     }
 
     pub(super) fn handle_connack(&mut self, connack: codec::ConnAck) -> Result<(), ProtocolError> {
@@ -73,8 +79,12 @@ impl Session {
         }
         self.phase = Phase::Connected;
         self.server = server_limits(&connack);
+        let doubt = core::mem::take(&mut self.doubt);
         if !connack.session_present {
             self.lose_session();
+        } else if doubt {
+            self.incoming.handle_session_doubted();
+            self.requests.handle_session_doubted();
         }
         let version = self.asked.version;
         let expiry = match (version, connack.session_expiry) {
@@ -93,6 +103,7 @@ impl Session {
         if connack.assigned_client_id.is_some() {
             self.assigned_client_id
                 .clone_from(&connack.assigned_client_id);
+            self.session_of.clone_from(&connack.assigned_client_id);
         }
         self.events.push(Event::Connected(Box::new(Connected {
             session_present: connack.session_present,
@@ -114,17 +125,26 @@ impl Session {
 
     /// The connection is over and `event` is its last one.
     pub(super) fn finish(&mut self, event: Event) {
-        let was_connected = self.phase == Phase::Connected;
-        self.phase = Phase::Closed;
-        if was_connected {
-            self.outgoing.handle_disconnected(&mut self.events);
-            self.incoming.handle_disconnected();
-            self.requests
-                .handle_disconnected(&mut self.ids, &mut self.events);
-            if !self.survives {
-                self.lose_session();
+        match core::mem::replace(&mut self.phase, Phase::Closed) {
+            Phase::Closed => {}
+            Phase::Connecting { .. } => {
+                let written = self.control.is_empty();
+                self.control.clear();
+                // A refusal began no session.
+                if written && matches!(event, Event::Disconnected { .. }) {
+                    self.doubt = true;
+                }
             }
-            self.server = ServerLimits::default();
+            Phase::Connected => {
+                self.outgoing.handle_disconnected(&mut self.events);
+                self.incoming.handle_disconnected();
+                self.requests
+                    .handle_disconnected(&mut self.ids, &mut self.events);
+                if !self.survives {
+                    self.lose_session();
+                }
+                self.server = ServerLimits::default();
+            }
         }
         self.events.push(event);
     }

@@ -38,7 +38,7 @@ impl Events {
     }
 
     pub(super) fn push_message(&mut self, message: Message, delivery: Option<Delivery>) {
-        self.bytes += weight(&message);
+        self.bytes += message.weight();
         self.queue.push_back(Queued {
             event: Event::Message(message),
             delivery,
@@ -49,7 +49,7 @@ impl Events {
     pub(super) fn pop(&mut self) -> Option<Event> {
         let queued = self.queue.pop_front()?;
         if let Event::Message(message) = &queued.event {
-            self.bytes -= weight(message);
+            self.bytes -= message.weight();
         }
         self.handed_out = queued.delivery;
         Some(queued.event)
@@ -63,11 +63,13 @@ impl Events {
         self.queue.len() >= limits.events || self.bytes >= limits.event_bytes
     }
 
+    /// Whether nobody takes them: calls that make further ones are refused.
+    pub(super) fn is_neglected(&self, limits: &Limits) -> bool {
+        let expected = limits.events.saturating_add(limits.publishes);
+        self.queue.len() >= expected.saturating_add(limits.requests)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.queue.len()
     }
-}
-
-fn weight(message: &Message) -> usize {
-    message.topic.len() + message.payload.len()
 }

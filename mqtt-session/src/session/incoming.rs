@@ -22,6 +22,8 @@ struct ExactlyOnce {
     waiting: bool,
     /// It counts among the unacknowledged of this connection.
     counted: bool,
+    /// It may be of an older session of the server than this one.
+    doubted: bool,
 }
 
 /// What to do with a PUBLISH.
@@ -41,6 +43,7 @@ impl Incoming {
         &mut self,
         id: u16,
         qos: Qos,
+        dup: bool,
         maximum: Option<u16>,
     ) -> Result<Arrival, ProtocolError> {
         let room = maximum.is_none_or(|maximum| self.unacknowledged < usize::from(maximum));
@@ -54,6 +57,11 @@ impl Incoming {
                 Ok(Arrival::Deliver)
             }
             Qos::ExactlyOnce => {
+                // What a server sends again says so; this is another message under the number.
+                let stale = |message: &ExactlyOnce| message.doubted && !dup;
+                if self.exactly_once.get(&id).is_some_and(stale) {
+                    self.exactly_once.remove(&id);
+                }
                 let known = self.exactly_once.contains_key(&id);
                 let message = self.exactly_once.entry(id).or_default();
                 if !message.counted {
@@ -63,6 +71,7 @@ impl Incoming {
                     message.counted = true;
                     self.unacknowledged += 1;
                 }
+                message.doubted = false;
                 message.waiting = !message.taken;
                 Ok(match (known, message.taken) {
                     (false, _) => Arrival::Deliver,
@@ -108,5 +117,12 @@ impl Incoming {
 
     pub(super) fn handle_session_lost(&mut self) {
         self.exactly_once.clear();
+    }
+
+    /// The server says it kept a session, but it may be another one.
+    pub(super) fn handle_session_doubted(&mut self) {
+        for message in self.exactly_once.values_mut() {
+            message.doubted = true;
+        }
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Outgoing {
     sent: usize,
     /// QoS 2 between PUBREC and PUBCOMP, in the order of the PUBRECs.
     released: VecDeque<Released>,
-    /// Topics and payloads of queue and flight, in bytes.
+    /// Bytes of queue and flight.
     bytes: usize,
     tokens: u64,
     /// No message of the queue expires before this.
@@ -298,7 +298,7 @@ impl Outgoing {
     /// [`write`](Self::write) does the rest.
     pub(super) fn resume(&self, version: Version, control: &mut BytesMut) {
         for released in &self.released {
-            let _ = codec::pubrel(version, released.id, true, control);
+            codec::pubrel(version, released.id, true, control);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     Event, Limits, ProtocolError, Qos, RequestError, ServerLimits, SubackCode, SubscribeToken,
     TopicFilter, UnsubackCode, UnsubscribeToken, Version, codec,
     codec::UnsubackCodes,
-    subscriptions::{Ask, Hold, Owner, Release, Restore, Subscriptions},
+    subscriptions::{Answer, Ask, Hold, Owner, Release, Restore, Subscriptions},
 };
 
 /// Requests without an answer, the packets that ask for them, and the table of who holds what.
@@ -155,15 +155,6 @@ impl Requests {
                 (filter.clone(), code)
             })
             .collect();
-        // What the owner waited for is withdrawn with its hold; the request is answered by the
-        // server all the same, if it was asked, else now.
-        for request in self.subscribes.iter_mut().filter(|r| r.owner == owner) {
-            for part in &mut request.parts {
-                if part.ticket.is_none() && filters.contains(&part.filter) {
-                    part.code.get_or_insert(SubackCode::UNSPECIFIED_ERROR);
-                }
-            }
-        }
         self.unsubscribes.push(Unsubscribing {
             token,
             owner,
@@ -368,15 +359,6 @@ impl Requests {
         for request in &mut self.subscribes {
             for part in &mut request.parts {
                 part.ticket = None;
-                if part.code.is_none() {
-                    // Only what the owner still waits for is asked again; what it gave up or got
-                    // otherwise meanwhile would never be answered.
-                    part.code = match self.table.status(request.owner, &part.filter) {
-                        Some(Hold::Unanswered) => None,
-                        Some(Hold::Granted(code)) => Some(code),
-                        None => Some(SubackCode::UNSPECIFIED_ERROR),
-                    };
-                }
             }
         }
         self.lose_owners_requests(events);
@@ -391,6 +373,12 @@ impl Requests {
             }
         }
         self.report(events);
+    }
+
+    /// The server says it kept a session, but it may be another one
+    /// ([`Subscriptions::handle_session_doubted`]).
+    pub(super) fn handle_session_doubted(&mut self) {
+        self.table.handle_session_doubted();
     }
 
     fn lose_owners_requests(&mut self, events: &mut Events) {
@@ -427,14 +415,38 @@ impl Requests {
                 }
             }
         }
-        for (owner, code) in answers {
-            // Without a request of its own it is one the session repeats after a lost session.
-            if !asked_for.contains(&owner) {
+        for Answer {
+            owner,
+            code,
+            restore,
+            ..
+        } in answers
+        {
+            // Without a request of its own it is one the session repeats. An owner that keeps its
+            // own account has that filter in it, and hears of a refusal only.
+            let news = restore == Restore::BySession || !code.is_success();
+            if news && !asked_for.contains(&owner) {
                 events.push(Event::Restored {
                     owner,
                     filter: filter.clone(),
                     code,
                 });
+            }
+        }
+    }
+
+    /// A filter that the owner gave up, or got by another request, before it was asked for is not
+    /// asked for any more: its request is answered with how the owner holds it now.
+    fn answer_withdrawn(&mut self) {
+        for request in &mut self.subscribes {
+            for part in &mut request.parts {
+                if part.code.is_none() && part.ticket.is_none() {
+                    part.code = match self.table.status(request.owner, &part.filter) {
+                        Some(Hold::Unanswered) => None,
+                        Some(Hold::Granted(code)) => Some(code),
+                        None => Some(SubackCode::UNSPECIFIED_ERROR),
+                    };
+                }
             }
         }
     }
@@ -448,6 +460,7 @@ impl Requests {
 
     /// Reports the requests of which every filter is answered.
     fn report(&mut self, events: &mut Events) {
+        self.answer_withdrawn();
         self.subscribes.retain(|request| {
             let codes: Option<Vec<_>> = request.parts.iter().map(|part| part.code).collect();
             let Some(codes) = codes else {

@@ -1,6 +1,6 @@
 //! How bytes are cut into calls makes no difference.
 
-use std::collections::BTreeSet;
+use alloc::collections::BTreeSet;
 
 use mqtt_session::{
     BytesMut, Event, Input, Instant, Owner, Publish, Qos, Restore, Session, TopicFilter, Version,
@@ -61,7 +61,7 @@ fn run<'a>(version: Version, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outc
             }
             if matches!(event, Event::Subscribed { .. }) {
                 session
-                    .unsubscribe(owner, std::slice::from_ref(&filter), now)
+                    .unsubscribe(owner, core::slice::from_ref(&filter), now)
                     .unwrap();
             }
             events.push(event);

@@ -7,7 +7,7 @@ use mqtt_session::{
     Instant, Options, OptionsError, ProtocolError, Publish, Qos, Refusal, Session, Version, Will,
 };
 
-use crate::peer::{BOTH, Peer, accept, assert_hex, options, resuming, seconds, unspaced};
+use crate::peer::{BOTH, Peer, accept, assert_hex, options, resuming, seconds, unhex, unspaced};
 
 fn connect_bytes(options: Options) -> String {
     let mut peer = Peer::new(options);
@@ -28,10 +28,10 @@ fn refused(version: Version, connack: &str) -> Refusal {
     assert_eq!(events.len(), 1);
     assert_eq!(peer.output(), "");
     assert_eq!(peer.session.poll_timeout(), None);
-    match events.remove(0) {
-        Event::ConnectRefused(refusal) => *refusal,
-        other => panic!("{other:?}"),
-    }
+    let Event::ConnectRefused(refusal) = events.remove(0) else {
+        panic!("accepted");
+    };
+    *refusal
 }
 
 #[test]
@@ -159,9 +159,9 @@ fn connect_is_alone_until_the_connack() {
             .publish(Publish::new("t", "y"), peer.now)
             .unwrap();
         let connect = peer.output();
-        let length = usize::from_str_radix(&connect[2..4], 16).unwrap();
-        assert!(connect.starts_with("10"));
-        assert_eq!(connect.len(), 2 * (2 + length), "one packet and no more");
+        let bytes = unhex(&connect);
+        assert_eq!(bytes[0], 0x10);
+        assert_eq!(bytes.len(), 2 + usize::from(bytes[1]), "and no more");
         assert_eq!(peer.output(), "");
         peer.receive(accept(version, false));
         let (x, y) = match version {
@@ -271,7 +271,7 @@ fn each_opened_connection_ends_once() {
         let closed = Event::Disconnected {
             reason: DisconnectReason::TransportClosed,
         };
-        assert_eq!(peer.events(), [closed.clone()]);
+        assert_eq!(peer.events(), core::slice::from_ref(&closed));
         peer.session.handle_closed(peer.now);
         peer.session.handle_closed(peer.now);
         assert_eq!(peer.events(), [closed]);

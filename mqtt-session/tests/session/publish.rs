@@ -341,6 +341,46 @@ fn the_queue_is_bounded_by_count_and_bytes() {
 }
 
 #[test]
+fn events_that_nobody_takes_are_bounded() {
+    let mut options = options(Version::V3_1_1);
+    options.limits.publishes = 2;
+    options.limits.events = 2;
+    options.limits.requests = 2;
+    let mut peer = Peer::new(options);
+    peer.connect(accept(Version::V3_1_1, false));
+    let publish = |peer: &mut Peer| {
+        let publish = Publish::new("t", "x").with_qos(Qos::AtMostOnce);
+        let published = peer.session.publish(publish, peer.now);
+        peer.output();
+        published.err()
+    };
+    for _ in 0..6 {
+        assert_eq!(publish(&mut peer), None);
+    }
+    assert_eq!(publish(&mut peer), Some(PublishError::QueueFull));
+    assert_eq!(peer.events().len(), 6);
+    assert_eq!(publish(&mut peer), None);
+}
+
+#[test]
+fn another_client_id_is_another_session() {
+    for version in BOTH {
+        let mut peer = Peer::new(resuming(version));
+        peer.connect(accept(version, false));
+        let sent = send(&mut peer, "a", Qos::AtLeastOnce);
+        peer.output();
+        peer.session.handle_closed(peer.now);
+        peer.events();
+        let mut other = resuming(version);
+        other.client_id = "d".into();
+        peer.session.set_options(other).unwrap();
+        let events = peer.connect(accept(version, true));
+        assert_eq!(events[0], ended(sent, PublishOutcome::Lost));
+        assert_eq!(peer.output(), "");
+    }
+}
+
+#[test]
 fn a_cancelled_publish_leaves_no_trace() {
     let mut peer = Peer::connected(Version::V5);
     let token = send(&mut peer, "a", Qos::AtLeastOnce);

@@ -7,9 +7,11 @@ use mqtt_session::{Bytes, BytesMut, Event, Input, Message, ProtocolError, Qos, S
 use crate::peer::{BOTH, Peer, accept, assert_hex, options, resuming, unhex};
 
 fn messages(events: Vec<Event>) -> Vec<Message> {
-    let message = |event| match event {
-        Event::Message(message) => message,
-        other => panic!("{other:?}"),
+    let message = |event| {
+        let Event::Message(message) = event else {
+            panic!("{event:?}");
+        };
+        message
     };
     events.into_iter().map(message).collect()
 }
@@ -161,6 +163,32 @@ fn a_message_taken_after_a_reconnect_is_acknowledged_on_the_new_connection() {
         let events = peer.events();
         let count = |event: &&Event| matches!(event, Event::Message(_));
         assert_eq!(events.iter().filter(count).count(), 1);
+        assert_eq!(peer.output(), "50020007");
+    }
+}
+
+#[test]
+fn in_a_session_that_may_be_another_a_number_alone_makes_no_duplicate() {
+    for version in BOTH {
+        let begin = || {
+            let mut peer = Peer::new(resuming(version));
+            peer.connect(accept(version, false));
+            peer.receive(&publish(version, 0x34, Some(7)));
+            peer.session.handle_closed(peer.now);
+            // The server may begin a new session for this CONNECT; we never hear of it.
+            peer.session.handle_opened(peer.now);
+            peer.output();
+            peer.session.handle_closed(peer.now);
+            peer.events();
+            peer.connect(accept(version, true));
+            peer
+        };
+        let mut peer = begin();
+        peer.receive(&publish(version, 0x34, Some(7)));
+        assert_eq!(messages(peer.events()).len(), 1, "new, it says");
+        let mut peer = begin();
+        peer.receive(&publish(version, 0x3c, Some(7)));
+        assert_eq!(peer.events(), [], "again, it says");
         assert_eq!(peer.output(), "50020007");
     }
 }

@@ -296,9 +296,15 @@ impl Client {
     }
 
     fn deleted(&mut self, shadow: ShadowHandle, version: Option<Version>, origin: Origin) {
-        let Some(entry) = self.shadows.get(shadow) else {
+        let Some(entry) = self.shadows.get_mut(shadow) else {
             return;
         };
+        // A delta that waits may be of the shadow that was made anew since.
+        let held = entry.held.as_mut();
+        let newer = held.filter(|held| version.is_none_or(|deleted| held.delta.version > deleted));
+        if let Some(held) = newer {
+            held.epoch = entry.versions.epoch;
+        }
         if !entry.interest.is_empty() {
             self.tell(Event::Deleted {
                 shadow,

@@ -69,18 +69,21 @@ impl Client {
     fn delta(&mut self, shadow: ShadowHandle, message: &wire::Delta<'_>, payload: &[u8]) {
         let origin = self.origin(shadow, message.client_token.as_deref());
         let holds = self.holds(shadow);
+        let gaps = self.gaps();
         let Some(entry) = self.shadows.get(shadow) else {
             return;
         };
         if !entry.interest.contains(Interest::DELTA) {
             return;
         }
+        let epoch = entry.versions.epoch;
         if holds {
-            let older = entry
-                .held
-                .as_ref()
-                .is_some_and(|held| held.delta.version >= message.version);
-            if older {
+            // As if what is held had been delivered: the watermark knows of epochs.
+            let mut versions = entry.versions.clone();
+            if let Some(held) = entry.held.as_ref().filter(|held| held.epoch == epoch) {
+                versions.delta(held.delta.version, held.delta.timestamp, gaps);
+            }
+            if versions.delta(message.version, message.timestamp, gaps) != Verdict::New {
                 self.stats.old += 1;
                 return;
             }
@@ -90,6 +93,7 @@ impl Client {
             delta: Delta::from_wire(message),
             origin,
             payload,
+            epoch,
         };
         if holds {
             if let Some(entry) = self.shadows.get_mut(shadow) {

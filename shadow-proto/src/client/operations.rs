@@ -223,6 +223,22 @@ impl Client {
         }
     }
 
+    /// The request that one of our tokens belongs to: the inverse of [`token`](Self::token), for
+    /// a message that was received by other means. `None` if the request is over, or the token is
+    /// somebody else's.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// assert_eq!(client.request_of("somebody-else's"), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn request_of(&self, token: &str) -> Option<RequestId> {
+        let prefix = &self.config.token_prefix;
+        Some(self.requests.live(token, prefix)?.id)
+    }
+
     /// How far a request got; `None` once it is over.
     ///
     /// ```

@@ -37,6 +37,10 @@ pub(crate) struct Request {
     pub(crate) place: Place,
     /// How far the tries so far got that may have been applied.
     pub(crate) stage: Stage,
+    /// The same without the current try.
+    pub(crate) earlier_stage: Stage,
+    /// Whether the broker has the current try, so that no session repeats it.
+    pub(crate) acknowledged: bool,
     pub(crate) qos: Qos,
     /// Whether it ends with its PUBACK: nothing is subscribed for its answer.
     pub(crate) publish_only: bool,
@@ -85,6 +89,17 @@ pub(crate) enum Place {
 /// The sections of an update that may still be merged with a newer one.
 #[derive(Debug)]
 pub(crate) struct Mergeable {
+    /// What it sets itself.
+    pub(crate) own: Parts,
+    /// What it sets together with those merged into it.
+    pub(crate) merged: Option<Parts>,
+    /// Whether one of them has left since.
+    pub(crate) stale: bool,
+}
+
+/// What an update does to both sections.
+#[derive(Debug)]
+pub(crate) struct Parts {
     pub(crate) desired: Part,
     pub(crate) reported: Part,
 }
@@ -291,33 +306,31 @@ impl Requests {
         let Some(token) = token else {
             return Owner::Nobody;
         };
+        match self.live(token, prefix) {
+            Some(request) if request.shadow == shadow => Owner::Live(request.id),
+            Some(_) | None if self.past.is_empty() => Owner::Foreign,
+            Some(_) | None if prefix.read(token).is_some() => {
+                self.past(token, shadow, self.past_others)
+            }
+            Some(_) | None if self.past_others == 0 => Owner::Foreign,
+            Some(_) | None => self.past(token, shadow, 0),
+        }
+    }
+
+    /// The request not yet over, one of whose tries was sent with this token.
+    pub(crate) fn live(&self, token: &str, prefix: &TokenPrefix) -> Option<&Request> {
         if let Some((counter, slot)) = prefix.read(token) {
-            let live = self
-                .slots
-                .get(slot as usize)
-                .and_then(Option::as_ref)
-                .filter(|request| {
-                    let sent = request.counter == counter && request.place == Place::InFlight;
-                    request.shadow == shadow && (sent || request.earlier.contains(&counter))
-                });
-            if let Some(request) = live {
-                return Owner::Live(request.id);
-            }
-            return self.past(token, shadow, self.past_others);
+            let request = self.by_slot(slot)?;
+            let sent = request.counter == counter && request.place == Place::InFlight;
+            return (sent || request.earlier.contains(&counter)).then_some(request);
         }
-        if self.own_tokens.is_empty() && self.past_others == 0 {
-            return Owner::Foreign;
+        if self.own_tokens.is_empty() {
+            return None;
         }
-        let own = ClientToken::new(token)
-            .ok()
-            .and_then(|token| self.own_tokens.get(&token));
-        if let Some(request) = own.and_then(|id| self.get(*id)) {
-            let sent = request.place == Place::InFlight || !request.earlier.is_empty();
-            if request.shadow == shadow && sent {
-                return Owner::Live(request.id);
-            }
-        }
-        self.past(token, shadow, 0)
+        let token = ClientToken::new(token).ok()?;
+        let request = self.get(*self.own_tokens.get(&token)?)?;
+        let sent = request.place == Place::InFlight || !request.earlier.is_empty();
+        sent.then_some(request)
     }
 
     fn past(&self, token: &str, shadow: ShadowHandle, from: usize) -> Owner {

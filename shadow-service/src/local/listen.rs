@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use core::{error::Error, fmt, net::SocketAddr};
+#[cfg(any(feature = "broker", feature = "http"))]
 use std::io;
 
 /// Why the server cannot listen on an address.
@@ -32,6 +33,7 @@ pub enum ListenError {
     },
 }
 
+#[cfg(any(feature = "broker", feature = "http"))]
 impl ListenError {
     pub(crate) fn new(address: SocketAddr, source: io::Error) -> Self {
         let kind = source.kind();

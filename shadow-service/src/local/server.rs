@@ -2,18 +2,28 @@
 
 use crate::{
     local::{Clock, DynStore, Engine, ListenError, Observer},
+    reply::Outgoing,
     service::Service,
     settings::Settings,
     store::MemoryStore,
 };
-use alloc::boxed::Box;
-use core::{fmt, net::SocketAddr};
-use tokio::task::JoinHandle;
+use alloc::{boxed::Box, vec::Vec};
+use core::fmt;
+#[cfg(any(feature = "broker", feature = "http"))]
+use core::net::SocketAddr;
+use tokio::{sync::mpsc, task::JoinHandle};
 
 #[cfg(feature = "broker")]
 use crate::local::broker::{Broker, BrokerOptions};
 #[cfg(feature = "http")]
 use crate::local::http::HttpServer;
+#[cfg(feature = "client")]
+use crate::local::{
+    mqtt::{AttachError, Attached, ConnectionObserver, Ended},
+    republish::{self, Rule},
+};
+#[cfg(feature = "client")]
+use transport_tokio::ConnectOptions;
 
 /// What a [`Server`] serves, and where. The default is nothing but the service itself.
 #[derive(Default)]
@@ -27,9 +37,18 @@ pub struct Options {
     pub store: Option<DynStore>,
     /// Who is told of every request.
     pub observer: Option<Observer>,
-    /// The embedded broker, if there is to be one.
+    /// The embedded broker, if there is to be one. Left out when there is one to attach to.
     #[cfg(feature = "broker")]
     pub broker: Option<BrokerOptions>,
+    /// The broker to attach to, if there is one that is already running.
+    #[cfg(feature = "client")]
+    pub mqtt: Option<ConnectOptions>,
+    /// Who is told of what happens to the connection to that broker.
+    #[cfg(feature = "client")]
+    pub connection: Option<ConnectionObserver>,
+    /// What is republished as shadow requests, for last wills above all.
+    #[cfg(feature = "client")]
+    pub republish: Vec<Rule>,
     /// Where the REST data plane listens, if anywhere; port 0 takes a free one.
     #[cfg(feature = "http")]
     pub http: Option<SocketAddr>,
@@ -62,6 +81,8 @@ impl fmt::Debug for Options {
             .field("clock", &self.clock);
         #[cfg(feature = "broker")]
         f.field("broker", &self.broker);
+        #[cfg(feature = "client")]
+        f.field("mqtt", &self.mqtt);
         #[cfg(feature = "http")]
         f.field("http", &self.http);
         f.finish_non_exhaustive()
@@ -88,12 +109,12 @@ impl fmt::Debug for Options {
 #[derive(Debug)]
 pub struct Server {
     engine: Engine,
+    /// Dropped before the connection it uses.
+    #[cfg(feature = "client")]
+    republishing: Option<tokio::task::JoinSet<()>>,
+    mqtt: Mqtt,
     #[cfg(feature = "http")]
     http: Option<HttpServer>,
-    #[cfg(feature = "broker")]
-    broker: Option<Broker>,
-    /// Where there is no broker, nobody waits for messages.
-    unheard: Option<Discard>,
 }
 
 impl Server {
@@ -101,39 +122,33 @@ impl Server {
     /// answers. Must be called on a tokio runtime.
     ///
     /// # Errors
-    /// [`ListenError`] if an address cannot be had; nothing keeps running then.
-    pub async fn start(options: Options) -> Result<Self, ListenError> {
-        let store = options.store;
+    /// [`StartError`] if an address or a connection cannot be had; nothing keeps running then.
+    pub async fn start(mut options: Options) -> Result<Self, StartError> {
+        let store = options.store.take();
         let store = store.unwrap_or_else(|| Box::new(MemoryStore::new()));
-        let service = Service::with_store(options.settings, store);
-        let (engine, messages) = Engine::new(service, options.clock, options.observer);
-        #[cfg(feature = "broker")]
-        let (broker, messages) = match &options.broker {
-            Some(broker) => (
-                Some(Broker::start(broker, engine.clone(), messages).await?),
-                None,
-            ),
-            None => (None, Some(messages)),
-        };
-        #[cfg(not(feature = "broker"))]
-        let messages = Some(messages);
+        let settings = core::mem::take(&mut options.settings);
+        let service = Service::with_store(settings, store);
+        let clock = options.clock.clone();
+        let (engine, messages) = Engine::new(service, clock, options.observer.take());
         #[cfg(feature = "http")]
-        let http = match options.http {
+        let listen = options.http;
+        #[cfg(feature = "client")]
+        let rules = core::mem::take(&mut options.republish);
+        let mqtt = Mqtt::start(options, engine.clone(), messages).await?;
+        #[cfg(feature = "client")]
+        let republishing = mqtt.republish(rules).await?;
+        #[cfg(feature = "http")]
+        let http = match listen {
             Some(listen) => Some(HttpServer::start(engine.clone(), listen).await?),
             None => None,
         };
-        let unheard = messages.map(|mut messages| {
-            Discard(tokio::spawn(async move {
-                while messages.recv().await.is_some() {}
-            }))
-        });
         Ok(Self {
             engine,
+            #[cfg(feature = "client")]
+            republishing,
+            mqtt,
             #[cfg(feature = "http")]
             http,
-            #[cfg(feature = "broker")]
-            broker,
-            unheard,
         })
     }
 
@@ -141,7 +156,12 @@ impl Server {
     #[cfg(feature = "broker")]
     #[must_use]
     pub fn mqtt_address(&self) -> Option<SocketAddr> {
-        self.broker.as_ref().map(Broker::address)
+        match &self.mqtt {
+            Mqtt::Embedded(broker) => Some(broker.address()),
+            #[cfg(feature = "client")]
+            Mqtt::Attached(_) => None,
+            Mqtt::None(_) => None,
+        }
     }
 
     /// Where the REST data plane listens, if it does.
@@ -157,17 +177,92 @@ impl Server {
         &self.engine
     }
 
+    /// Waits until the service no longer answers over MQTT and never will: because the broker
+    /// it is attached to says so, otherwise never.
+    #[cfg(feature = "client")]
+    pub async fn ended(&self) -> Ended {
+        match &self.mqtt {
+            Mqtt::Attached(attached) => attached.ended().await,
+            #[cfg(feature = "broker")]
+            Mqtt::Embedded(_) => core::future::pending().await,
+            Mqtt::None(_) => core::future::pending().await,
+        }
+    }
+
     /// Answers what has begun, then closes every connection and address.
     pub async fn stop(self) {
         #[cfg(feature = "http")]
         if let Some(http) = self.http {
             http.stop().await;
         }
-        #[cfg(feature = "broker")]
-        if let Some(broker) = self.broker {
-            broker.stop().await;
+        #[cfg(feature = "client")]
+        drop(self.republishing);
+        match self.mqtt {
+            #[cfg(feature = "broker")]
+            Mqtt::Embedded(broker) => broker.stop().await,
+            #[cfg(feature = "client")]
+            Mqtt::Attached(attached) => attached.stop().await,
+            Mqtt::None(discard) => drop(discard),
         }
-        drop(self.unheard);
+    }
+}
+
+/// Where requests come from over MQTT, and where messages go.
+#[derive(Debug)]
+enum Mqtt {
+    #[cfg(feature = "broker")]
+    Embedded(Broker),
+    #[cfg(feature = "client")]
+    Attached(Attached),
+    /// Nobody hears the messages.
+    None(Discard),
+}
+
+impl Mqtt {
+    async fn start(
+        options: Options,
+        engine: Engine,
+        mut messages: mpsc::Receiver<Vec<Outgoing>>,
+    ) -> Result<Self, StartError> {
+        #[cfg(feature = "client")]
+        if let Some(mqtt) = options.mqtt {
+            let attached = Attached::start(mqtt, engine, messages, options.connection);
+            return Ok(Self::Attached(attached.await?));
+        }
+        #[cfg(feature = "broker")]
+        if let Some(broker) = options.broker {
+            let broker = Broker::start(&broker, engine, messages);
+            return Ok(Self::Embedded(broker.await?));
+        }
+        drop((options, engine));
+        Ok(Self::None(Discard(tokio::spawn(async move {
+            while messages.recv().await.is_some() {}
+        }))))
+    }
+
+    /// Follows `rules`: on the service's own connection, or on one to the embedded broker,
+    /// whose tap does not see last wills.
+    #[cfg(feature = "client")]
+    async fn republish(
+        &self,
+        rules: Vec<Rule>,
+    ) -> Result<Option<tokio::task::JoinSet<()>>, StartError> {
+        if rules.is_empty() {
+            return Ok(None);
+        }
+        let client = match self {
+            #[cfg(feature = "broker")]
+            Self::Embedded(broker) => {
+                let mut options = ConnectOptions::new(broker.endpoint()?);
+                options.unlimited();
+                let client = transport_tokio::connect(options).await;
+                client.map_err(AttachError::Connect)?
+            }
+            Self::Attached(attached) => attached.client().clone(),
+            Self::None(_) => return Ok(None),
+        };
+        let following = republish::follow(&client, rules).await;
+        Ok(Some(following.map_err(AttachError::Subscribe)?))
     }
 }
 
@@ -177,5 +272,41 @@ struct Discard(JoinHandle<()>);
 impl Drop for Discard {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+/// Why a server could not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// An address cannot be had.
+    Listen(ListenError),
+    /// The broker to attach to cannot be used.
+    #[cfg(feature = "client")]
+    Attach(AttachError),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(error) => error.fmt(f),
+            #[cfg(feature = "client")]
+            Self::Attach(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for StartError {}
+
+impl From<ListenError> for StartError {
+    fn from(error: ListenError) -> Self {
+        Self::Listen(error)
+    }
+}
+
+#[cfg(feature = "client")]
+impl From<AttachError> for StartError {
+    fn from(error: AttachError) -> Self {
+        Self::Attach(error)
     }
 }

@@ -207,7 +207,7 @@ impl ShadowClient {
     /// Counts of what happened to the shadows since the client was made.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.hub.shared.lock().client.stats().clone()
+        *self.hub.shared.lock().client.stats()
     }
 }
 

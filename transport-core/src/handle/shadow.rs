@@ -1,14 +1,8 @@
 //! The handle of one shadow.
 
 use alloc::sync::Arc;
-use core::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
-use std::{io, sync::Mutex};
+use core::{fmt, time::Duration};
+use std::sync::Mutex;
 
 use serde::Serialize;
 use shadow_proto::{
@@ -16,11 +10,11 @@ use shadow_proto::{
     RequestOptions, Section, ShadowHandle, ShadowId, ShadowOptions, TopicKind, Update,
 };
 
-use super::{client::ShadowClient, request::Request};
+use super::{client::ShadowClient, ready::Ready, request::Request};
 use crate::{
     callback::{Response, SharedCallback, start_dispatcher},
-    error::{NotReady, RequestFailure},
-    hub::{Follower, Hub, Readiness, Sink, Waiter},
+    error::{CallbackError, RequestFailure},
+    hub::{Follower, Hub, Sink, Waiter},
     oneshot::oneshot,
     ring::Ring,
     stream::{Deltas, DocumentsStream, Events, Following},
@@ -164,7 +158,7 @@ impl Shadow {
         }
     }
 
-    /// Follows the difference between desired and reported.
+    /// Follows the difference between desired and reported, from now on.
     ///
     /// Each delta holds the whole remaining difference, so the stream keeps only the newest that
     /// was not read. On each connect the document is fetched (see
@@ -207,7 +201,7 @@ impl Shadow {
     /// `None` if there is no such shadow yet or none was fetched.
     ///
     /// # Errors
-    /// The future fails with [`NotReady`] if the broker refused a subscription, if the document
+    /// The future fails with [`NotReady`](crate::NotReady) if the broker refused a subscription, if the document
     /// could not be fetched, or if the client was stopped.
     pub fn ready(&self) -> Ready {
         Ready(self.clone())
@@ -414,58 +408,6 @@ impl fmt::Debug for Shadow {
         f.debug_tuple("Shadow").field(&self.0.id).finish()
     }
 }
-
-/// Waits until a shadow is in step; see [`Shadow::ready`].
-#[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
-pub struct Ready(Shadow);
-
-impl Future for Ready {
-    type Output = Result<Option<Arc<Document>>, NotReady>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.0.hub().shared.lock();
-        let Some(entry) = state.shadows.get_mut(&self.0.handle()) else {
-            return Poll::Ready(Err(NotReady::Stopped));
-        };
-        match &entry.readiness {
-            Readiness::Ready(document) => Poll::Ready(Ok(document.clone())),
-            Readiness::Failed(reason) => Poll::Ready(Err(reason.clone())),
-            Readiness::NotYet if entry.interest().is_empty() => Poll::Ready(Ok(None)),
-            Readiness::NotYet => {
-                let waiters = &mut entry.ready_waiters;
-                if !waiters.iter().any(|known| known.will_wake(cx.waker())) {
-                    waiters.push(cx.waker().clone());
-                }
-                Poll::Pending
-            }
-        }
-    }
-}
-
-/// Why a callback was not registered.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum CallbackError {
-    /// The request was not taken.
-    Request(RequestFailure),
-    /// The subscription was not taken.
-    Register(RegisterError),
-    /// The thread that runs callbacks could not be started.
-    Thread(io::Error),
-}
-
-impl fmt::Display for CallbackError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Request(failure) => failure.fmt(f),
-            Self::Register(error) => error.fmt(f),
-            Self::Thread(error) => write!(f, "no thread for callbacks: {error}"),
-        }
-    }
-}
-
-impl core::error::Error for CallbackError {}
 
 fn section(state: Option<&Json>) -> Section<'_> {
     state.map_or(Section::Leave, |state| Section::Set(state.as_raw()))

@@ -55,27 +55,6 @@ struct Outgoing {
 }
 
 impl Plain {
-    /// A lost session knows no filter any more; one that was kept may have refused some.
-    pub(super) fn connected(&mut self, session_present: bool) {
-        self.connected = true;
-        if !session_present {
-            for filter in self.filters.values_mut() {
-                filter.stage = Stage::Wanted;
-            }
-            self.leaving.clear();
-        }
-    }
-
-    /// What was asked and not answered is asked anew.
-    pub(super) fn disconnected(&mut self) {
-        self.connected = false;
-        for filter in self.filters.values_mut() {
-            if filter.stage == Stage::Asked {
-                filter.stage = Stage::Wanted;
-            }
-        }
-    }
-
     pub(super) fn matches(&self, topic: &str) -> bool {
         let mut filters = self.filters.values();
         filters.any(|filter| filter.filter.matches(topic))
@@ -90,7 +69,9 @@ impl Plain {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let messages = self.messages.values().map(|message| message.deadline);
+        // All have the same time, so the oldest ends first.
+        let messages = self.messages.values().next();
+        let messages = messages.map(|message| message.deadline).into_iter();
         let waiters = self.filters.values().flat_map(|filter| &filter.waiters);
         let left = self.left.values().map(|(deadline, _)| *deadline);
         messages
@@ -101,6 +82,32 @@ impl Plain {
 }
 
 impl State {
+    /// A lost session knows no filter any more, so that there is nothing to be told either.
+    pub(super) fn plain_connected(&mut self, session_present: bool) {
+        let plain = &mut self.plain;
+        plain.connected = true;
+        if session_present {
+            return;
+        }
+        for filter in plain.filters.values_mut() {
+            filter.stage = Stage::Wanted;
+        }
+        plain.leaving.clear();
+        for (_, promise) in core::mem::take(&mut plain.left).into_values() {
+            self.wakers.extend(promise.keep(Ok(())));
+        }
+    }
+
+    /// What was asked and not answered is asked anew.
+    pub(super) fn plain_disconnected(&mut self) {
+        self.plain.connected = false;
+        for filter in self.plain.filters.values_mut() {
+            if filter.stage == Stage::Asked {
+                filter.stage = Stage::Wanted;
+            }
+        }
+    }
+
     /// Takes a message for the driver. At QoS 0 it needs a connection, since nothing keeps it.
     pub(crate) fn publish(
         &mut self,

@@ -2,7 +2,13 @@
 //!
 //! It speaks MQTT 3.1.1 to one client at a time and keeps the client's session across connections.
 
-#![allow(dead_code, unreachable_pub, reason = "each test target uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::std_instead_of_alloc,
+    clippy::wildcard_enum_match_arm,
+    reason = "each test target uses its part"
+)]
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,6 +1,12 @@
 //! A client and a broker joined without sockets, in virtual time.
 
-#![allow(dead_code, unreachable_pub, reason = "each test target uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::std_instead_of_alloc,
+    clippy::wildcard_enum_match_arm,
+    reason = "each test target uses its part"
+)]
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

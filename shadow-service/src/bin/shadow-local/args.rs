@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 use shadow_proto::TopicPrefix;
-use shadow_service::{MessageOrder, Rate, Settings};
+use shadow_service::{MessageOrder, Rate, Settings, local::republish::Rule};
 use std::{net::ToSocketAddrs as _, path::PathBuf};
 
 /// What `--help` prints.
@@ -13,6 +13,12 @@ Usage: shadow-local [OPTIONS]
 
   --listen ADDR     serve MQTT 3.1.1 and 5 on an embedded broker there
                     [default: 127.0.0.1:1883]; port 0 takes a free one
+  --broker URL      serve as a client of a broker that is running, instead: MQTT 5,
+                    such as mqtt://127.0.0.1:1883; one service for each broker
+  --republish FILTER=TOPIC
+                    make shadow requests of messages on other topics, as a rule does on AWS:
+                    a last will on presence/lamp updates the shadow of lamp, with
+                    --republish 'presence/+=$aws/things/+/shadow/update'; repeatable
   --http ADDR       serve the REST data plane (AWS SDKs: iot-data) there
   --data DIR        keep documents there; without it they end with the process
   --verbose, -v     print one line for each request
@@ -38,11 +44,19 @@ pub(crate) enum Args {
     Run(Box<Run>),
 }
 
+/// Where requests come from.
+#[derive(Debug)]
+pub(crate) enum Mqtt {
+    Listen(SocketAddr),
+    Broker(String),
+}
+
 #[derive(Debug)]
 pub(crate) struct Run {
-    pub(crate) listen: SocketAddr,
+    pub(crate) mqtt: Mqtt,
     pub(crate) http: Option<SocketAddr>,
     pub(crate) data: Option<PathBuf>,
+    pub(crate) republish: Vec<Rule>,
     pub(crate) verbose: bool,
     pub(crate) settings: Settings,
 }
@@ -54,12 +68,14 @@ impl Args {
     /// One line that says what is wrong.
     pub(crate) fn read(args: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut run = Run {
-            listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            mqtt: Mqtt::Listen(SocketAddr::from(([127, 0, 0, 1], 1883))),
             http: None,
             data: None,
+            republish: Vec::new(),
             verbose: false,
             settings: Settings::default(),
         };
+        let (mut listen, mut broker) = (None, None);
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
             // Both `--flag value` and `--flag=value`.
@@ -74,9 +90,15 @@ impl Args {
             };
             let settings = &mut run.settings;
             match flag {
-                "--listen" => run.listen = address(flag, &value()?)?,
+                "--listen" => listen = Some(Mqtt::Listen(address(flag, &value()?)?)),
+                "--broker" => broker = Some(Mqtt::Broker(value()?)),
                 "--http" => run.http = Some(address(flag, &value()?)?),
                 "--data" => run.data = Some(PathBuf::from(value()?)),
+                "--republish" => {
+                    let rule = value()?.parse();
+                    run.republish
+                        .push(rule.map_err(|error| format!("{flag}: {error}"))?);
+                }
                 "--prefix" => {
                     let prefix = TopicPrefix::new(&value()?);
                     settings.prefix = prefix.map_err(|error| format!("{flag}: {error}"))?;
@@ -99,6 +121,12 @@ impl Args {
                 "--version" | "-V" => return Ok(Self::Version),
                 _ => return Err(unknown(&arg)),
             }
+        }
+        if listen.is_some() && broker.is_some() {
+            return Err("--listen and --broker exclude each other".to_owned());
+        }
+        if let Some(mqtt) = listen.or(broker) {
+            run.mqtt = mqtt;
         }
         Ok(Self::Run(Box::new(run)))
     }
@@ -138,20 +166,22 @@ mod tests {
 
     #[test]
     fn every_flag_is_read() {
-        let all = run(
-            "--listen 0.0.0.0:0 --http=8080 -v --data /x/y --prefix site/1 --max-document-bytes 30720 \
-             --max-depth=6 --rate 20 --shuffle 7",
-        );
-        assert_eq!(all.listen.to_string(), "0.0.0.0:0");
+        let all = run("--listen 0.0.0.0:0 --http=8080 -v --data /x/y \
+             --republish p/+=$aws/things/+/shadow/update \
+             --republish=q=$aws/things/t/shadow/get --prefix site/1 --max-document-bytes 30720 \
+             --max-depth=6 --rate 20 --shuffle 7");
+        assert!(matches!(all.mqtt, Mqtt::Listen(at) if at.to_string() == "0.0.0.0:0"));
         assert_eq!(all.http.unwrap().to_string(), "127.0.0.1:8080");
         assert_eq!(all.data, Some(PathBuf::from("/x/y")));
+        assert_eq!(all.republish.len(), 2);
         assert!(all.verbose);
         assert_eq!(all.settings.prefix.as_str(), "site/1");
         assert_eq!(all.settings.limits.max_document_bytes, 30720);
         assert_eq!(all.settings.limits.max_depth, 6);
         assert_eq!(all.settings.rate, Some(Rate::new(20, 20)));
         assert_eq!(all.settings.order, MessageOrder::Shuffled { seed: 7 });
-        assert_eq!(run("").listen.to_string(), "127.0.0.1:1883");
+        assert!(matches!(run("").mqtt, Mqtt::Listen(at) if at.to_string() == "127.0.0.1:1883"));
+        assert!(matches!(run("--broker=mqtt://x").mqtt, Mqtt::Broker(url) if url == "mqtt://x"));
         assert!(matches!(read("-v --help"), Ok(Args::Help)));
         assert!(matches!(read("-V"), Ok(Args::Version)));
     }
@@ -162,9 +192,11 @@ mod tests {
             ("--listen", "--listen needs a value"),
             ("--listen nowhere", "127.0.0.1:1883"),
             ("--http 70000", "\"70000\" is not an address"),
+            ("--republish p", "expected FILTER=TOPIC"),
             ("--rate -1", "not a number"),
             ("--rate=", "not a number"),
             ("--prefix a/#", "'#'"),
+            ("--listen 1 --broker mqtt://x", "exclude each other"),
             ("--verbose=yes", "unknown argument \"--verbose=yes\""),
             ("listen", "unknown argument \"listen\""),
             ("--frobnicate", "--help"),

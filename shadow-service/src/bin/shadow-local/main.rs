@@ -4,13 +4,14 @@
 
 mod args;
 
-use args::{Args, HELP, Run};
+use args::{Args, HELP, Mqtt, Run};
 use core::fmt::Display;
 use shadow_service::{
     FileStore,
     local::{Options, Served, Server, broker::BrokerOptions},
 };
 use std::{io::Write as _, process::ExitCode, sync::Arc};
+use transport_tokio::{ConnectOptions, ConnectionEvent};
 
 fn main() -> ExitCode {
     let run = match Args::read(std::env::args().skip(1)) {
@@ -33,10 +34,24 @@ fn main() -> ExitCode {
 async fn serve(run: Run) -> ExitCode {
     let mut options = Options::default();
     options.settings = run.settings;
-    let mut broker = BrokerOptions::default();
-    broker.listen = run.listen;
-    options.broker = Some(broker);
+    match &run.mqtt {
+        Mqtt::Listen(address) => {
+            let mut broker = BrokerOptions::default();
+            broker.listen = *address;
+            options.broker = Some(broker);
+        }
+        Mqtt::Broker(url) => match ConnectOptions::from_url(url) {
+            Ok(connect) => {
+                options.mqtt = Some(connect);
+                options.connection = Some(Arc::new(|event: &ConnectionEvent| {
+                    print(&format!("{event}\n"));
+                }));
+            }
+            Err(error) => return fail(2, &format_args!("--broker: {error}")),
+        },
+    }
     options.http = run.http;
+    options.republish = run.republish;
     if let Some(directory) = &run.data {
         match FileStore::open(directory) {
             Ok(store) => options.store = Some(Box::new(store)),
@@ -61,6 +76,9 @@ async fn serve(run: Run) -> ExitCode {
     if let Some(address) = server.mqtt_address() {
         greeting += &format!("shadow service for MQTT 3.1.1 and 5 on mqtt://{address}\n");
     }
+    if let Mqtt::Broker(url) = &run.mqtt {
+        greeting += &format!("shadow service on the broker {url}\n");
+    }
     if let Some(address) = server.http_address() {
         greeting += &format!("REST data plane on http://{address}\n");
     }
@@ -69,9 +87,15 @@ async fn serve(run: Run) -> ExitCode {
         None => "documents are kept in memory and end with this process\n".to_owned(),
     };
     print(&greeting);
-    stop.requested().await;
+    let ended = tokio::select! {
+        () = stop.requested() => None,
+        ended = server.ended() => Some(ended),
+    };
     server.stop().await;
-    ExitCode::SUCCESS
+    match ended {
+        None => ExitCode::SUCCESS,
+        Some(ended) => fail(1, &ended),
+    }
 }
 
 /// Ctrl-C anywhere, and SIGTERM on Unix.

@@ -1,0 +1,5 @@
+//! `cargo bench --bench delta`; the cases are in `src/delta.rs`.
+
+fn main() {
+    benches::measure(&benches::delta::cases());
+}

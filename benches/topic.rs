@@ -1,0 +1,5 @@
+//! `cargo bench --bench topic`; the cases are in `src/topic.rs`.
+
+fn main() {
+    benches::measure(&benches::topic::cases());
+}

@@ -1,0 +1,280 @@
+//! The light itself.
+
+use device_shadow::{
+    proto::{Delta, Document, Event, Failure, Interest, Json, Stage, Update},
+    tokio::{ConnectionEvent, ConnectionEvents, Events, RequestFailure, Shadow, ShadowClient},
+};
+use serde_json::{Map, Value, json};
+use tokio::task::JoinSet;
+
+use crate::{
+    Result,
+    args::Args,
+    console::{say, shown},
+};
+
+pub(crate) struct Device {
+    shadow: Shadow,
+    property: String,
+    mute: bool,
+    /// `None` until it is known, and once it was removed.
+    value: Option<Value>,
+    /// Whether the shadow was in step once.
+    started: bool,
+    /// Whether the value was typed and the shadow could not be told.
+    untold: bool,
+    events: Events,
+    connection: ConnectionEvents,
+    /// Updates on their way.
+    updates: JoinSet<Sent>,
+}
+
+/// An update that was on its way.
+struct Sent {
+    /// Whether it told a typed value.
+    typed: bool,
+    outcome: std::result::Result<(), RequestFailure>,
+}
+
+/// How a device ends.
+pub(crate) enum Done {
+    Quit,
+    Failed(String),
+}
+
+impl Device {
+    /// Follows the shadow. With the five filters of deltas, gets and updates everything a light
+    /// needs is subscribed before the first get.
+    pub(crate) fn start(client: &ShadowClient, args: &Args) -> Result<Self> {
+        let shadow = client.shadow(args.shadow_id()?)?;
+        let events = shadow.events(Interest::DELTA | Interest::UPDATE)?;
+        Ok(Self {
+            connection: client.connection_events(),
+            shadow,
+            property: args.property.clone(),
+            mute: args.mute,
+            value: None,
+            started: false,
+            untold: false,
+            events,
+            updates: JoinSet::new(),
+        })
+    }
+
+    /// Whether it has an ear for what is typed: not before the shadow's first answer, which would
+    /// undo it, and not while much is on its way.
+    pub(crate) fn listens(&self) -> bool {
+        self.started && self.updates.len() < 8
+    }
+
+    /// Handles what happens next.
+    pub(crate) async fn step(&mut self) -> Option<Done> {
+        tokio::select! {
+            event = self.events.next() => match event {
+                Some(Ok(event)) => return self.handle(event),
+                // Too slow for all events: the next document makes up for it.
+                Some(Err(_)) => self.shadow.resync(),
+                None => return Some(Done::Failed("the client has stopped".to_owned())),
+            },
+            Some(event) = self.connection.next() => match event {
+                ConnectionEvent::Connecting { .. } | ConnectionEvent::Stopped => {}
+                other => say(&other.to_string()),
+            },
+            Some(update) = self.updates.join_next() => match update {
+                Ok(sent) => self.told(sent),
+                Err(panic) => return Some(Done::Failed(panic.to_string())),
+            },
+        }
+        None
+    }
+
+    fn handle(&mut self, event: Event) -> Option<Done> {
+        match event {
+            Event::Ready { document, .. } => {
+                self.adopt(document.as_deref());
+                self.started = true;
+            }
+            Event::Delta { delta, .. } => self.apply(&delta),
+            Event::Refused { filter, code, .. } => {
+                return Some(Done::Failed(format!(
+                    "the broker refused the subscription to {filter}: {code}"
+                )));
+            }
+            Event::ResyncFailed { failure, .. } if !self.started => {
+                let hint = match failure.stage() {
+                    Some(Stage::Acknowledged) => "; does a shadow service run on this broker?",
+                    _ => "",
+                };
+                let failed = format!("could not get the shadow: {failure}{hint}");
+                return Some(Done::Failed(failed));
+            }
+            Event::ResyncFailed {
+                failure, retry_in, ..
+            } => {
+                let again =
+                    retry_in.map_or_else(String::new, |delay| format!("; again in {delay:.1?}"));
+                say(&format!("could not get the shadow: {failure}{again}"));
+            }
+            Event::Undecodable { topic, reason, .. } => {
+                say(&format!(
+                    "cannot read a message on {}: {reason}",
+                    topic.suffix()
+                ));
+            }
+            // Answers to updates of others are of no concern to a light.
+            _ => {}
+        }
+        None
+    }
+
+    /// Takes over what the shadow knows, or tells it what is. Comes at the start and after each
+    /// loss of the connection.
+    fn adopt(&mut self, document: Option<&Document>) {
+        let property = &self.property;
+        let find = |section: Option<&Json>| object(section?)?.remove(property);
+        if let Some(wanted) = document.and_then(|document| find(document.delta.value())) {
+            say(&format!("the shadow wants {property} = {}", shown(&wanted)));
+            return self.change(wanted);
+        }
+        if self.untold {
+            return self.tell();
+        }
+        match document.and_then(|document| find(document.reported.value())) {
+            // An update on its way knows better.
+            Some(_) if !self.updates.is_empty() => {}
+            Some(reported) => {
+                if self.value.as_ref() != Some(&reported) {
+                    say(&format!("the shadow has {property} = {}", shown(&reported)));
+                }
+                self.value = Some(reported);
+            }
+            None => match self.value.clone() {
+                None if self.started => {}
+                None => {
+                    say(&format!("the shadow has no {property} yet: off"));
+                    self.change(json!("off"));
+                }
+                Some(value) => {
+                    say(&format!("the shadow has lost {property}"));
+                    self.change(value);
+                }
+            },
+        }
+    }
+
+    fn apply(&mut self, delta: &Delta) {
+        let mut state = object(&delta.state).unwrap_or_default();
+        match state.remove(&self.property) {
+            // Applied already, the report is on its way.
+            Some(wanted) if self.value.as_ref() == Some(&wanted) && !self.updates.is_empty() => {}
+            Some(wanted) => {
+                say(&format!("delta: {} = {}", self.property, shown(&wanted)));
+                self.change(wanted);
+            }
+            None => {}
+        }
+        for (key, wanted) in &state {
+            say(&format!("delta: {key} = {}, not mine", shown(wanted)));
+        }
+    }
+
+    /// Does what was asked, then reports what is: `reported` only.
+    fn change(&mut self, value: Value) {
+        self.untold = false;
+        let said = format!("reported {} = {}", self.property, shown(&value));
+        match Json::from_value(&json!({ (self.property.as_str()): value })) {
+            Ok(state) => self.send(said, false, Update::reported(&state)),
+            Err(error) => say(&error.to_string()),
+        }
+        self.value = Some(value);
+    }
+
+    /// A line typed at the light; whether that was the last.
+    pub(crate) fn typed(&mut self, line: &str) -> bool {
+        match line.trim() {
+            "" => {}
+            "quit" | "exit" => return true,
+            "clear_shadow" => {
+                say("clearing the shadow");
+                self.value = None;
+                self.send("cleared the shadow".to_owned(), false, Update::clear());
+            }
+            "none" => self.set(None),
+            value => self.set(Some(json!(value))),
+        }
+        false
+    }
+
+    fn set(&mut self, value: Option<Value>) {
+        let property = &self.property;
+        let shown = value.as_ref().map_or_else(|| "none".to_owned(), shown);
+        if self.value == value {
+            return say(&format!("{property} is {shown} already"));
+        }
+        say(&format!("{property} is now {shown}"));
+        self.value = value;
+        self.tell();
+    }
+
+    /// Tells the shadow what was typed: in both sections at once, else the old desired value comes
+    /// straight back as a delta.
+    fn tell(&mut self) {
+        self.untold = false;
+        let said = match &self.value {
+            Some(value) => format!("reported and desired {} = {}", self.property, shown(value)),
+            None => format!("removed {}", self.property),
+        };
+        match Json::from_value(&json!({ (self.property.as_str()): self.value })) {
+            Ok(state) => self.send(said, true, Update::both(&state, &state)),
+            Err(error) => say(&error.to_string()),
+        }
+    }
+
+    fn send(&mut self, said: String, typed: bool, update: Update<'_>) {
+        if self.mute {
+            return say("mute: not reported");
+        }
+        let update = self.shadow.update(update);
+        self.updates.spawn(async move {
+            let outcome = update.await.map(|_| say(&said));
+            Sent { typed, outcome }
+        });
+    }
+
+    /// The outcome of an update.
+    fn told(&mut self, sent: Sent) {
+        let Err(failure) = sent.outcome else { return };
+        say(&format!("the shadow was not told: {failure}"));
+        match failure {
+            // Once more as soon as the shadow is in step.
+            RequestFailure::Failure(Failure::TimedOut { .. } | Failure::Disconnected { .. }) => {
+                self.untold |= sent.typed;
+                self.shadow.resync();
+            }
+            // What was typed does not hold: back to what the shadow has.
+            _ if sent.typed => {
+                self.value = None;
+                self.shadow.resync();
+            }
+            // The same report would be refused again.
+            _ => {}
+        }
+    }
+
+    /// Waits for the updates on their way.
+    pub(crate) async fn finish(&mut self) {
+        while let Some(update) = self.updates.join_next().await {
+            if let Ok(Sent {
+                outcome: Err(failure),
+                ..
+            }) = update
+            {
+                say(&format!("the shadow was not told: {failure}"));
+            }
+        }
+    }
+}
+
+fn object(state: &Json) -> Option<Map<String, Value>> {
+    state.parse().ok()
+}

@@ -1,0 +1,652 @@
+//! The rules a client is held to after each step.
+
+use crate::{
+    broker::matches,
+    cloud::token_of,
+    model::Model,
+    net::Outbound,
+    totals::{Outcome, Reached},
+    world::World,
+};
+use shadow_proto::{
+    Accepted, Config, Failure, Instant, NotSent, Operation, PubackCode, PublishId, RequestId,
+    ShadowHandle, Stage, SubackCode, SubscribeId, Topic,
+    wire::{self, Message},
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What is known of a request from the call on.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    pub(crate) shadow: usize,
+    pub(crate) operation: Operation,
+    pub(crate) publish_only: bool,
+    pub(crate) deadline: Instant,
+    pub(crate) own_token: Option<String>,
+    pub(crate) fails_offline: bool,
+    pub(crate) mergeable: bool,
+    /// The tokens it was sent with.
+    pub(crate) tokens: Vec<String>,
+    pub(crate) published: u32,
+    pub(crate) cancelled: bool,
+    /// Whether its outcome came.
+    pub(crate) over: bool,
+}
+
+/// An answer that was handed to the client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Answer {
+    Accepted(Option<u64>),
+    Rejected(u16),
+}
+
+/// A try that is on its way, as the window counts it.
+#[derive(Clone, Debug)]
+struct Flight {
+    thing: String,
+    shadow: usize,
+    token: Option<String>,
+    until: Instant,
+}
+
+/// What is known of one life of a client.
+#[derive(Debug, Default)]
+pub(crate) struct NodeCheck {
+    pub(crate) asks: BTreeMap<RequestId, Ask>,
+    /// Which request a token was sent with.
+    by_token: BTreeMap<String, RequestId>,
+    by_publish: BTreeMap<PublishId, RequestId>,
+    /// Every token ever published: none is used for two requests.
+    answers: BTreeMap<(usize, Operation, String), Vec<Answer>>,
+    late: BTreeSet<String>,
+    flights: BTreeMap<RequestId, Flight>,
+    pending: BTreeMap<SubscribeId, Vec<Rc<str>>>,
+    leaving: BTreeMap<SubscribeId, Vec<Rc<str>>>,
+    /// The filters that are granted and not given up.
+    granted: BTreeSet<Rc<str>>,
+    refused: BTreeSet<(Rc<str>, u8)>,
+    pubacks: BTreeSet<(RequestId, u8)>,
+    send_failed: BTreeSet<RequestId>,
+    session_lost: Option<Instant>,
+    connected_at: Option<Instant>,
+    /// Outcomes that promised that nothing was applied.
+    harmless: Vec<(usize, Operation, String)>,
+    /// Rejections without token that were handed over.
+    nameless: u32,
+    per_thing: usize,
+    per_connection: usize,
+    response_timeout: Duration,
+    prefix: String,
+    /// Requests without outcome.
+    pub(crate) open: usize,
+    /// Requests made since outputs were taken last.
+    pub(crate) unpolled: usize,
+    /// Requests that were cancelled and may go on for others that were merged into them.
+    cancelled: usize,
+}
+
+impl NodeCheck {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            per_thing: config.window.per_thing as usize,
+            per_connection: config.window.per_connection as usize,
+            response_timeout: config.response_timeout,
+            prefix: config.token_prefix.as_str().to_owned(),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn asked(&mut self, id: RequestId, ask: Ask) {
+        let before = self.asks.insert(id, ask);
+        assert!(before.is_none(), "a request id is given twice");
+        self.open += 1;
+    }
+
+    pub(crate) fn cancelled(&mut self, id: RequestId) {
+        if let Some(ask) = self.asks.get_mut(&id)
+            && !ask.cancelled
+        {
+            ask.cancelled = true;
+            self.cancelled += usize::from(ask.mergeable);
+        }
+    }
+
+    /// The client's own get for a shadow is over, or may be.
+    pub(crate) fn fetched(&mut self, shadow: usize) {
+        let asks = &self.asks;
+        self.flights
+            .retain(|id, flight| flight.shadow != shadow || asks.contains_key(id));
+    }
+
+    /// Whether a request with that token has no outcome yet, and no answer to it is a duplicate.
+    pub(crate) fn is_open(&self, shadow: usize, token: &str) -> bool {
+        let ask = self.by_token.get(token).and_then(|id| self.asks.get(id));
+        ask.is_some_and(|ask| !ask.over && ask.shadow == shadow)
+    }
+
+    /// The tokens published, of which shadow and operation.
+    pub(crate) fn published_tokens(&self) -> Vec<(String, usize, Operation)> {
+        let owned = |(token, id): (&String, &RequestId)| {
+            let ask = self.asks.get(id)?;
+            Some((token.clone(), ask.shadow, ask.operation))
+        };
+        self.by_token.iter().filter_map(owned).collect()
+    }
+
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = RequestId> {
+        let open = self.asks.iter().filter(|(_, ask)| !ask.over);
+        open.map(|(id, _)| *id)
+    }
+
+    pub(crate) fn subscribes(&mut self, id: SubscribeId, filters: &[Rc<str>]) {
+        self.pending.insert(id, filters.to_vec());
+    }
+
+    pub(crate) fn unsubscribes(&mut self, id: SubscribeId, filters: &[Rc<str>]) {
+        // A SUBACK that comes after this speaks of the time before.
+        for asked in self.pending.values_mut().flatten() {
+            if filters.contains(asked) {
+                *asked = "".into();
+            }
+        }
+        let before = filters.iter().filter(|filter| self.granted.remove(*filter));
+        let before = before.cloned().collect();
+        self.leaving.insert(id, before);
+    }
+
+    /// The driver could not send a SUBSCRIBE or UNSUBSCRIBE: of the latter nothing changed.
+    pub(crate) fn subscribe_failed(&mut self, id: SubscribeId) {
+        self.granted
+            .extend(self.leaving.remove(&id).unwrap_or_default());
+    }
+
+    pub(crate) fn suback(&mut self, id: SubscribeId, codes: &[SubackCode]) {
+        for (filter, code) in self
+            .pending
+            .remove(&id)
+            .unwrap_or_default()
+            .iter()
+            .zip(codes)
+        {
+            if filter.is_empty() {
+                continue;
+            }
+            if code.is_granted() {
+                self.granted.insert(filter.clone());
+            } else {
+                self.refused.insert((filter.clone(), code.number()));
+            }
+        }
+    }
+
+    pub(crate) fn connected(&mut self, session_present: bool, now: Instant) {
+        self.connected_at = Some(now);
+        self.pending.clear();
+        self.leaving.clear();
+        if !session_present {
+            self.granted.clear();
+            self.flights.clear();
+            self.session_lost = Some(now);
+        }
+    }
+
+    pub(crate) fn puback(&mut self, id: PublishId, code: PubackCode) {
+        if let Some(request) = self.by_publish.get(&id) {
+            self.pubacks.insert((*request, code.number()));
+        }
+    }
+
+    pub(crate) fn send_failed(&mut self, request: RequestId) {
+        self.send_failed.insert(request);
+    }
+
+    /// A message is handed to the client: the cause of what it says next.
+    pub(crate) fn receives(&mut self, topic: &str, payload: &[u8], model: &Model) {
+        let topic = Topic::parse(topic).expect("all topics are of shadows");
+        let shadow = model.index(&topic.shadow_id().expect("the names are legal"));
+        let (token, answer) = match wire::decode(topic.kind(), payload) {
+            Ok(Message::GetAccepted(it)) => {
+                (it.client_token, Answer::Accepted(Some(it.version.number())))
+            }
+            Ok(Message::UpdateAccepted(it)) => {
+                (it.client_token, Answer::Accepted(Some(it.version.number())))
+            }
+            Ok(Message::DeleteAccepted(it)) => (
+                it.client_token,
+                Answer::Accepted(it.version.map(shadow_proto::Version::number)),
+            ),
+            Ok(Message::Rejected(it)) => (it.client_token, Answer::Rejected(it.code.number())),
+            _ => return,
+        };
+        let Some(token) = token else {
+            self.nameless += 1;
+            return;
+        };
+        self.flights
+            .retain(|_, flight| flight.token.as_deref() != Some(&*token));
+        let key = (shadow, topic.kind().operation(), token.into_owned());
+        self.answers.entry(key).or_default().push(answer);
+    }
+
+    /// The tokens a request was sent with; of a merged one, those of the request it was merged into.
+    fn tokens(&self, ask: &Ask, token: Option<&str>) -> Vec<String> {
+        let leader = token.and_then(|token| self.by_token.get(token));
+        let leader = leader.and_then(|id| self.asks.get(id)).unwrap_or(ask);
+        leader.tokens.iter().chain(&ask.tokens).cloned().collect()
+    }
+
+    fn was(&self, ask: &Ask, tokens: &[String], test: impl Fn(Answer) -> bool) -> bool {
+        tokens.iter().any(|token| {
+            let key = (ask.shadow, ask.operation, token.clone());
+            let answers = self.answers.get(&key);
+            answers.is_some_and(|answers| answers.iter().any(|answer| test(*answer)))
+        })
+    }
+
+    /// What was promised not to be applied was not.
+    pub(crate) fn check_harmless(&self, model: &Model, node: usize) {
+        for key in &self.harmless {
+            let applied = model
+                .fates
+                .get(key)
+                .map_or(0, |fate| fate.applied - fate.excused);
+            assert_eq!(
+                applied, 0,
+                "client {node}: a request that ended as surely not applied was applied: {key:?}"
+            );
+        }
+    }
+
+    pub(crate) fn granted(&self) -> &BTreeSet<Rc<str>> {
+        &self.granted
+    }
+}
+
+impl World {
+    /// A try is published. Whether an answer is waited for.
+    pub(crate) fn check_publish(
+        &mut self,
+        node: usize,
+        id: PublishId,
+        request: RequestId,
+        topic: &str,
+        payload: &[u8],
+    ) -> bool {
+        let now = self.now;
+        let parsed = Topic::parse(topic).expect("clients publish to shadow topics");
+        let (kind, thing) = (parsed.kind(), parsed.thing().to_owned());
+        let operation = kind.operation();
+        let shadow_id = parsed.shadow_id().expect("the names are legal");
+        let shadow = self.model.index(&shadow_id);
+        let token = token_of(kind, payload);
+        let dozed = self.nodes[node].dozed;
+        let late = Duration::from_millis(self.plan.nodes[node].lateness);
+        let check = &mut self.nodes[node].check;
+        assert!(
+            check.by_publish.insert(id, request).is_none(),
+            "client {node}: a publish id is given twice"
+        );
+        let ask = check.asks.get_mut(&request);
+        let publish_only = ask.as_ref().is_some_and(|ask| ask.publish_only);
+        let mut until = now + check.response_timeout;
+        match ask {
+            Some(ask) => {
+                until = ask.deadline;
+                let goes_on = ask.mergeable && ask.cancelled;
+                assert!(
+                    !ask.over || goes_on,
+                    "client {node}: {request:?} is published after its outcome"
+                );
+                assert_eq!(
+                    (ask.shadow, ask.operation),
+                    (shadow, operation),
+                    "client {node}: {request:?} is published to a topic of another"
+                );
+                assert!(
+                    now <= ask.deadline + late || dozed || goes_on,
+                    "client {node}: {request:?} is published after its deadline"
+                );
+                if let (Some(own), Some(token)) = (&ask.own_token, &token) {
+                    assert_eq!(own, token, "client {node}: the caller's token is kept");
+                }
+                ask.published += 1;
+                if let Some(token) = &token
+                    && !ask.tokens.contains(token)
+                {
+                    ask.tokens.push(token.clone());
+                }
+            }
+            None => assert_eq!(
+                operation,
+                Operation::Get,
+                "client {node}: only gets are made by the client itself"
+            ),
+        }
+        if let Some(token) = &token {
+            let own = check
+                .asks
+                .get(&request)
+                .is_some_and(|ask| ask.own_token.is_some());
+            let before = check.by_token.insert(token.clone(), request);
+            assert!(
+                before.is_none() || own,
+                "client {node}: the token {token} is used twice"
+            );
+            assert!(
+                own || token.starts_with(&check.prefix),
+                "client {node}: a generated token has the prefix"
+            );
+        } else {
+            assert!(publish_only, "client {node}: {request:?} has no token");
+        }
+        if !publish_only {
+            for answer in [operation.accepted(), operation.rejected()] {
+                let answer = Topic::new(&shadow_id, answer).to_string();
+                assert!(
+                    check.granted.iter().any(|filter| matches(filter, &answer)),
+                    "client {node}: {request:?} is published before {answer} is granted"
+                );
+            }
+        }
+        check.flights.retain(|_, flight| flight.until > now);
+        check.flights.remove(&request);
+        let of_thing = check.flights.values().filter(|it| it.thing == thing);
+        let of_thing = of_thing.count();
+        assert!(
+            of_thing < check.per_thing && check.flights.len() < check.per_connection,
+            "client {node}: the window is exceeded: {of_thing} of {thing}, {} in total: {:?}",
+            check.flights.len(),
+            check.flights
+        );
+        check.flights.insert(
+            request,
+            Flight {
+                thing,
+                shadow,
+                token,
+                until,
+            },
+        );
+        !publish_only
+    }
+
+    /// The broker takes a publish: the answers can be delivered.
+    pub(crate) fn check_answerable(&self, node: usize, publish: &Outbound) {
+        if !publish.answered {
+            return;
+        }
+        let topic = Topic::parse(&publish.topic).expect("clients publish to shadow topics");
+        let id = topic.shadow_id().expect("the names are legal");
+        let Some(session) = &self.broker.sessions[node] else {
+            panic!("client {node} has no session");
+        };
+        for answer in [
+            topic.kind().operation().accepted(),
+            topic.kind().operation().rejected(),
+        ] {
+            let answer = Topic::new(&id, answer).to_string();
+            assert!(
+                session.takes(&answer).is_some(),
+                "client {node}: a request reaches the broker before {answer} is subscribed"
+            );
+        }
+    }
+
+    /// A request is over.
+    pub(crate) fn check_outcome(
+        &mut self,
+        node: usize,
+        handle: ShadowHandle,
+        id: RequestId,
+        token: Option<&str>,
+        outcome: &Result<Accepted, Failure>,
+    ) {
+        let now = self.now;
+        let dozed = self.nodes[node].dozed;
+        let late = Duration::from_millis(self.plan.nodes[node].lateness);
+        let connected = self.nodes[node].client.is_connected();
+        let held = self.held_of(node, handle);
+        let check = &mut self.nodes[node].check;
+        let ask = check.asks.get_mut(&id);
+        let ask = ask.unwrap_or_else(|| panic!("client {node}: {id:?} was never asked"));
+        assert!(!ask.over, "client {node}: {id:?} has a second outcome");
+        ask.over = true;
+        let ask = ask.clone();
+        check.open -= 1;
+        if let Some(held) = held {
+            assert_eq!(self.nodes[node].held[held].shadow, ask.shadow);
+        }
+        let check = &mut self.nodes[node].check;
+        check.flights.remove(&id);
+        assert!(
+            dozed || now <= ask.deadline + late,
+            "client {node}: {id:?} ends {:?} after its deadline",
+            now.saturating_since(ask.deadline)
+        );
+        let tokens = check.tokens(&ask, token);
+        let said = |test: &dyn Fn(Answer) -> bool| check.was(&ask, &tokens, test);
+        let merged = ask.mergeable;
+        let published = ask.published > 0 || merged;
+        let kind = match outcome {
+            Ok(Accepted::Published) => {
+                assert!(ask.publish_only && published, "client {node}: {id:?}");
+                Outcome::Published
+            }
+            Ok(accepted) => {
+                let version = accepted.version().map(shadow_proto::Version::number);
+                assert!(
+                    said(&|answer| answer == Answer::Accepted(version)),
+                    "client {node}: {id:?} is accepted without a cause: {version:?} {tokens:?}"
+                );
+                match accepted {
+                    Accepted::Get(_) => Outcome::AcceptedGet,
+                    Accepted::Update(_) => Outcome::AcceptedUpdate,
+                    _ => Outcome::AcceptedDelete,
+                }
+            }
+            Err(Failure::Rejected(rejection)) => {
+                let code = rejection.code.number();
+                assert!(
+                    said(&|answer| answer == Answer::Rejected(code)),
+                    "client {node}: {id:?} is rejected without a cause: {code} {tokens:?}"
+                );
+                match code {
+                    400 => Outcome::Rejected400,
+                    404 => Outcome::Rejected404,
+                    409 => Outcome::Rejected409,
+                    413 => Outcome::Rejected413,
+                    429 => Outcome::Rejected429,
+                    500 => Outcome::Rejected500,
+                    code => panic!("client {node}: {id:?} is rejected with {code}"),
+                }
+            }
+            Err(Failure::PublishRefused { code, .. }) => {
+                let known = check
+                    .pubacks
+                    .iter()
+                    .any(|(_, other)| *other == code.number());
+                assert!(
+                    known && published,
+                    "client {node}: {id:?} is refused without a cause"
+                );
+                Outcome::PublishRefused
+            }
+            Err(Failure::TimedOut { hint, .. }) => {
+                assert!(
+                    now >= ask.deadline,
+                    "client {node}: {id:?} times out {:?} before its deadline",
+                    ask.deadline.saturating_since(now)
+                );
+                match hint {
+                    None => Outcome::TimedOut,
+                    Some(_) => {
+                        assert!(check.nameless > 0, "client {node}: a hint without a cause");
+                        Outcome::TimedOutWithHint
+                    }
+                }
+            }
+            Err(Failure::Disconnected { .. }) => {
+                assert!(
+                    check.session_lost.is_some_and(|at| at == now || dozed) && published,
+                    "client {node}: {id:?} is disconnected without a lost session"
+                );
+                Outcome::Disconnected
+            }
+            Err(Failure::SubscribeRefused { filter, code, .. }) => {
+                let key = (Rc::from(&**filter), code.number());
+                assert!(
+                    check.refused.contains(&key),
+                    "client {node}: {id:?} ends for a refusal that was none"
+                );
+                Outcome::SubscribeRefused
+            }
+            Err(Failure::NotSent { reason, .. }) => match reason {
+                NotSent::Offline => {
+                    assert!(
+                        ask.fails_offline
+                            && (!connected || dozed || check.connected_at == Some(now)),
+                        "client {node}: {id:?} fails as offline"
+                    );
+                    Outcome::Offline
+                }
+                _ => {
+                    assert!(
+                        check.send_failed.contains(&id) || merged,
+                        "client {node}: {id:?} is not sent without a cause"
+                    );
+                    Outcome::NotSent
+                }
+            },
+            Err(Failure::Cancelled { .. }) => {
+                assert!(ask.cancelled, "client {node}: {id:?} was not cancelled");
+                Outcome::Cancelled
+            }
+            Err(Failure::Removed { .. }) => {
+                assert!(held.is_none(), "client {node}: {id:?} was not removed");
+                Outcome::Removed
+            }
+            Err(failure) => panic!("client {node}: an unknown failure: {failure}"),
+        };
+        self.totals.note(kind);
+        if let Err(failure) = outcome
+            && let Some(stage) = failure.stage()
+        {
+            self.check_stage(node, &ask, id, stage, &tokens);
+        }
+    }
+
+    /// What a failure says of how far its request got.
+    fn check_stage(
+        &mut self,
+        node: usize,
+        ask: &Ask,
+        id: RequestId,
+        stage: Stage,
+        tokens: &[String],
+    ) {
+        self.totals.note(match stage {
+            Stage::Queued => Reached::Queued,
+            Stage::Subscribing => Reached::Subscribing,
+            Stage::Sent => Reached::Sent,
+            _ => Reached::Acknowledged,
+        });
+        let check = &mut self.nodes[node].check;
+        if !stage.may_have_been_applied() && ask.operation != Operation::Get {
+            for token in tokens {
+                let key = (ask.shadow, ask.operation, token.clone());
+                check.harmless.push(key);
+            }
+        }
+        if stage == Stage::Acknowledged {
+            let known = check
+                .pubacks
+                .iter()
+                .any(|(other, code)| *code < 0x80 && (*other == id || ask.mergeable));
+            assert!(known, "client {node}: {id:?} was never acknowledged");
+        }
+        if stage.may_have_been_applied() {
+            assert!(
+                ask.published > 0 || ask.mergeable,
+                "client {node}: {id:?} was never sent"
+            );
+        }
+    }
+
+    /// An answer to a request that was over.
+    pub(crate) fn check_late(&mut self, node: usize, request: Option<RequestId>, token: &str) {
+        let check = &mut self.nodes[node].check;
+        assert!(
+            check.late.insert(token.to_owned()),
+            "client {node}: the late answer to {token} is told twice"
+        );
+        let owner = check.by_token.get(token).copied();
+        assert!(
+            owner.is_some() && (request.is_none() || request == owner),
+            "client {node}: a late answer to {token}, which is not its own"
+        );
+        if let Some(ask) = owner.and_then(|id| check.asks.get(&id)) {
+            assert!(ask.over, "client {node}: {token} is late before its time");
+        }
+    }
+
+    /// Whether a token was published by a client in this life.
+    pub(crate) fn is_own_token(&self, node: usize, token: &str) -> bool {
+        self.nodes[node].check.by_token.contains_key(token)
+    }
+
+    /// Memory is bounded.
+    pub(crate) fn check_bounds(&self, node: usize) {
+        let it = &self.nodes[node];
+        let limits = &it.client.config().limits;
+        let most = limits.requests + it.held.len() + it.check.cancelled;
+        assert!(
+            it.client.outstanding() <= most,
+            "client {node}: {} requests, at most {most} are allowed",
+            it.client.outstanding()
+        );
+        #[cfg(debug_assertions)]
+        it.client.check_invariants();
+    }
+
+    /// The filters on the broker are within the budget.
+    pub(crate) fn check_budget(&self, node: usize) {
+        let it = &self.nodes[node];
+        let Some(session) = &self.broker.sessions[node] else {
+            return;
+        };
+        let max = it.client.config().budget.per_connection as usize;
+        assert!(
+            it.inherited || session.filters.len() <= max,
+            "client {node}: {} filters on the broker, {max} are allowed: {:#?}",
+            session.filters.len(),
+            session.filters
+        );
+    }
+
+    /// After the last output nothing comes until something happens.
+    pub(crate) fn check_silence(&mut self, node: usize) {
+        let now = self.now;
+        let often = self.net.chance(50);
+        let client = &mut self.nodes[node].client;
+        assert!(
+            client.poll_output().is_none(),
+            "client {node}: None was not the last"
+        );
+        let due = client.poll_timeout();
+        if often && due.is_none_or(|due| due > now) {
+            client.handle_timeout(now);
+            let output = client.poll_output();
+            assert!(
+                output.is_none(),
+                "client {node}: handle_timeout before {due:?} yields {output:?}"
+            );
+            assert_eq!(
+                client.poll_timeout(),
+                due,
+                "client {node}: the deadline moves"
+            );
+        }
+    }
+}

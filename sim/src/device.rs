@@ -1,0 +1,482 @@
+//! What applications do with events: devices apply and report, watchers mirror; and the rules events are held to.
+
+use crate::{
+    totals::Happened,
+    workload::{Options, Want},
+    world::{Happening, World},
+};
+use serde_json::{Map, Value};
+use shadow_proto::{
+    Accepted, Delta, Document, ErrorCode, Event, Failure, Field, Interest, Json, Origin,
+    RequestError, RequestId, ShadowHandle, Snapshot, Timestamp, Version,
+};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A shadow that a client has, and what its application makes of it.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) shadow: usize,
+    pub(crate) handle: ShadowHandle,
+    pub(crate) interest: Interest,
+    /// What a device has applied.
+    state: Map<String, Value>,
+    /// What it has still to report.
+    pending: Map<String, Value>,
+    reports: BTreeMap<RequestId, Map<String, Value>>,
+    /// Gets of the application whose delta it applies.
+    pub(crate) fetches: Vec<RequestId>,
+    pub(crate) seen: Seen,
+    /// The newest version the application knows of.
+    pub(crate) version: Option<Version>,
+    /// Whether a refusal was told since the last remedy.
+    pub(crate) refused: bool,
+    /// Whether what operations used may be refused still: only what it registered was asked for
+    /// again.
+    pub(crate) partly: bool,
+}
+
+/// What a client was told of a shadow.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    /// The incarnation that what comes next is at least of.
+    incarnation: u32,
+    delta: Option<u64>,
+    documents: Option<u64>,
+    pub(crate) mirror: Option<Mirror>,
+}
+
+/// A document as the application last saw it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Mirror {
+    pub(crate) version: u64,
+    timestamp: u64,
+    pub(crate) desired: Option<String>,
+    pub(crate) reported: Option<String>,
+}
+
+impl Held {
+    pub(crate) fn new(shadow: usize, handle: ShadowHandle, interest: Interest) -> Self {
+        Self {
+            shadow,
+            handle,
+            interest,
+            state: Map::new(),
+            pending: Map::new(),
+            reports: BTreeMap::new(),
+            fetches: Vec::new(),
+            seen: Seen::default(),
+            version: None,
+            refused: false,
+            partly: false,
+        }
+    }
+}
+
+impl World {
+    /// An event reaches the application of a client.
+    pub(crate) fn event(&mut self, node: usize, event: Event) {
+        self.log(|| format!("client {node}: {event:?}"));
+        let Some(held) = self.held_of(node, event.shadow()) else {
+            // The shadow was removed: only its requests still speak.
+            if let Event::Response {
+                shadow,
+                request,
+                token,
+                outcome,
+                ..
+            } = event
+            {
+                let token = token.map(|token| token.as_str().to_owned());
+                self.check_outcome(node, shadow, request, token.as_deref(), &outcome);
+            }
+            return;
+        };
+        let shadow = self.nodes[node].held[held].shadow;
+        match event {
+            Event::Ready {
+                document, fetched, ..
+            } => {
+                self.nodes[node].check.fetched(shadow);
+                self.totals.note(match (&document, fetched) {
+                    (Some(_), _) => Happened::Ready,
+                    (None, true) => Happened::ReadyWithout,
+                    (None, false) => Happened::ReadyUnfetched,
+                });
+                match document {
+                    Some(document) => self.document(node, held, &document),
+                    None if fetched => self.nodes[node].held[held].seen.mirror = None,
+                    None => {}
+                }
+            }
+            Event::ResyncFailed { .. } => {
+                self.totals.note(Happened::ResyncFailed);
+                self.nodes[node].check.fetched(shadow);
+            }
+            Event::Refused { .. } => {
+                self.totals.note(Happened::Refused);
+                self.nodes[node].held[held].refused = true;
+            }
+            Event::Response {
+                shadow,
+                request,
+                token,
+                outcome,
+                ..
+            } => {
+                let token = token.map(|token| token.as_str().to_owned());
+                self.check_outcome(node, shadow, request, token.as_deref(), &outcome);
+                self.response(node, held, request, outcome);
+            }
+            Event::LateAnswer { request, token, .. } => {
+                self.totals.note(Happened::LateAnswer);
+                self.check_late(node, request, token.as_str());
+            }
+            Event::ForeignAnswer { token, .. } => {
+                self.totals.note(Happened::ForeignAnswer);
+                if let Some(token) = token {
+                    self.check_foreign(node, held, token.as_str());
+                }
+            }
+            Event::UnattributedRejection { .. } => self.totals.note(Happened::Unattributed),
+            Event::Undecodable { .. } => self.totals.note(Happened::Undecodable),
+            Event::Lagged { dropped, .. } => self.totals.add(Happened::Lagged, dropped.into()),
+            Event::Delta { delta, origin, .. } => {
+                self.totals.note(Happened::Delta);
+                self.check_origin(
+                    node,
+                    origin,
+                    delta.token.as_ref().map(|token| token.as_str()),
+                );
+                self.check_delta(node, held, &delta);
+                self.apply(node, held, delta.state.as_str());
+            }
+            Event::Documents {
+                documents, origin, ..
+            } => {
+                self.totals.note(Happened::Documents);
+                let token = documents.token.as_ref().map(|token| token.as_str());
+                self.check_origin(node, origin, token);
+                self.check_documents(node, held, &documents.current);
+                let timestamp = documents.timestamp;
+                self.mirror(node, held, &documents.current, timestamp);
+            }
+            Event::Deleted { version, .. } => {
+                self.totals.note(Happened::Deleted);
+                self.forget(node, held, version);
+            }
+            event => panic!("client {node}: an unknown event: {event:?}"),
+        }
+    }
+
+    fn response(
+        &mut self,
+        node: usize,
+        held: usize,
+        request: RequestId,
+        outcome: Result<Accepted, Failure>,
+    ) {
+        let it = &mut self.nodes[node].held[held];
+        let report = it.reports.remove(&request);
+        let fetch = it.fetches.contains(&request);
+        it.fetches.retain(|other| *other != request);
+        match outcome {
+            Ok(accepted) => {
+                it.version = accepted.version().or(it.version);
+                if let Accepted::Get(document) = accepted {
+                    self.document(node, held, &document);
+                    if fetch && let Field::Value(delta) = &document.delta {
+                        self.apply(node, held, delta.as_str());
+                    }
+                }
+            }
+            Err(Failure::Rejected(rejection))
+                if fetch && rejection.code == ErrorCode::NOT_FOUND =>
+            {
+                it.seen.mirror = None;
+            }
+            Err(_) if fetch => self.fetch(node, held),
+            Err(_) => {
+                if let Some(report) = report {
+                    for key in report.keys() {
+                        if let Some(value) = it.state.get(key) {
+                            it.pending.insert(key.clone(), value.clone());
+                        }
+                    }
+                    self.report_later(node, held);
+                }
+            }
+        }
+    }
+
+    /// Asks for the document on the application's own account, until it is answered.
+    pub(crate) fn fetch(&mut self, node: usize, held: usize) {
+        if !self.healed {
+            return;
+        }
+        let options = Options {
+            timeout: Some(Duration::from_secs(20)),
+            ..Options::default()
+        };
+        if let Ok(id) = self.ask(node, held, &Want::Get, &options) {
+            self.nodes[node].held[held].fetches.push(id);
+            self.after(node);
+        }
+    }
+
+    /// A device applies a delta, then says so.
+    fn apply(&mut self, node: usize, held: usize, delta: &str) {
+        if self.nodes[node].role != crate::plan::Role::Device {
+            return;
+        }
+        let delta: Map<String, Value> = serde_json::from_str(delta).expect("a delta is an object");
+        let it = &mut self.nodes[node].held[held];
+        merge(&mut it.state, &delta);
+        merge(&mut it.pending, &delta);
+        self.report(node, held);
+    }
+
+    /// A device reports a value of its own.
+    pub(crate) fn measure(&mut self, node: usize, held: usize) {
+        let value = Value::from(self.work.below(1000));
+        let it = &mut self.nodes[node].held[held];
+        it.state.insert("measured".to_owned(), value.clone());
+        it.pending.insert("measured".to_owned(), value);
+        self.report(node, held);
+        self.after(node);
+    }
+
+    /// Reports what there is to report.
+    fn report(&mut self, node: usize, held: usize) {
+        let it = &mut self.nodes[node].held[held];
+        if it.pending.is_empty() {
+            return;
+        }
+        let report = std::mem::take(&mut it.pending);
+        let json = Json::from_value(&report).expect("a map is JSON");
+        let mut options = self.draw_options(node, true);
+        options.latest = self.work.chance(400);
+        if self.healed {
+            // From now on it does all it can to get through.
+            options.timeout = Some(Duration::from_secs(20));
+        }
+        let want = Want::Report(json);
+        match self.ask(node, held, &want, &options) {
+            Ok(id) => {
+                self.nodes[node].held[held].reports.insert(id, report);
+            }
+            Err(RequestError::QueueFull { .. } | RequestError::Budget(_)) => {
+                let it = &mut self.nodes[node].held[held];
+                let newer = std::mem::replace(&mut it.pending, report);
+                merge(&mut it.pending, &newer);
+                self.report_later(node, held);
+            }
+            Err(error) => panic!("client {node}: a report is not taken: {error}"),
+        }
+    }
+
+    fn report_later(&mut self, node: usize, held: usize) {
+        let at = self.now + self.work.millis(50, 2_000);
+        let life = self.nodes[node].life;
+        let handle = self.nodes[node].held[held].shadow;
+        self.schedule(
+            at,
+            Happening::Report {
+                node,
+                life,
+                held: handle,
+            },
+        );
+    }
+
+    pub(crate) fn report_again(&mut self, node: usize, life: u32, shadow: usize) {
+        if self.nodes[node].life != life {
+            return;
+        }
+        let held = &self.nodes[node].held;
+        if let Some(held) = held.iter().position(|held| held.shadow == shadow) {
+            self.report(node, held);
+            self.after(node);
+        }
+    }
+
+    /// The application sees a whole document.
+    fn document(&mut self, node: usize, held: usize, document: &Document) {
+        let shadow = self.nodes[node].held[held].shadow;
+        let (desired, reported) = (text(&document.desired), text(&document.reported));
+        let delta = text(&document.delta);
+        let version = document.version.number();
+        let facts = self.model.history(shadow).facts(version);
+        assert!(
+            facts.iter().any(|(_, facts)| facts.desired == desired
+                && facts.reported == reported
+                && (facts.delta == delta || facts.delta.is_none())),
+            "client {node}: a document that never was: {document:?}, known: {facts:?}"
+        );
+        self.see(
+            node,
+            held,
+            Mirror {
+                version,
+                timestamp: document.timestamp.map_or(0, Timestamp::seconds),
+                desired,
+                reported,
+            },
+        );
+    }
+
+    fn mirror(
+        &mut self,
+        node: usize,
+        held: usize,
+        current: &Snapshot,
+        timestamp: Option<Timestamp>,
+    ) {
+        let mirror = Mirror {
+            version: current.version.number(),
+            timestamp: timestamp.map_or(0, Timestamp::seconds),
+            desired: text(&current.desired),
+            reported: text(&current.reported),
+        };
+        self.see(node, held, mirror);
+    }
+
+    /// Keeps the newer of two documents, by the rule that the client itself follows.
+    fn see(&mut self, node: usize, held: usize, new: Mirror) {
+        let gap = self.nodes[node].client.config().epoch_gap.as_secs();
+        let it = &mut self.nodes[node].held[held];
+        it.version = Some(Version::new(new.version));
+        let newer =
+            it.seen.mirror.as_ref().is_none_or(|old| {
+                new.version >= old.version || new.timestamp >= old.timestamp + gap
+            });
+        if newer {
+            it.seen.mirror = Some(new);
+        }
+    }
+
+    fn forget(&mut self, node: usize, held: usize, version: Option<Version>) {
+        let shadow = self.nodes[node].held[held].shadow;
+        let history = self.model.history(shadow);
+        let seen = &self.nodes[node].held[held].seen;
+        let number = version.map(Version::number);
+        let after = match number {
+            Some(number) => {
+                let deletes = history.deletes.iter();
+                let mut of = deletes
+                    .filter(|(version, of)| *version == number && *of >= seen.incarnation)
+                    .map(|(_, of)| *of);
+                let of = of.next();
+                of.unwrap_or_else(|| panic!("client {node}: a delete that never was: {number}")) + 1
+            }
+            None => seen.incarnation,
+        };
+        let it = &mut self.nodes[node].held[held];
+        it.seen.incarnation = after;
+        (it.seen.delta, it.seen.documents) = match number {
+            Some(_) => (None, None),
+            None => (it.seen.delta, it.seen.documents),
+        };
+        let gone = it.seen.mirror.as_ref();
+        if gone.is_some_and(|mirror| number.is_none_or(|number| mirror.version <= number)) {
+            it.seen.mirror = None;
+        }
+        it.version = None;
+    }
+
+    /// Deltas come in order and once, and are what the service published.
+    fn check_delta(&mut self, node: usize, held: usize, delta: &Delta) {
+        let shadow = self.nodes[node].held[held].shadow;
+        let version = delta.version.number();
+        let facts = self.model.history(shadow).facts(version);
+        let seen = &self.nodes[node].held[held].seen;
+        let fits = facts.iter().find(|(incarnation, facts)| {
+            let newer = match incarnation.cmp(&seen.incarnation) {
+                std::cmp::Ordering::Less => false,
+                std::cmp::Ordering::Equal => seen.delta.is_none_or(|last| version > last),
+                std::cmp::Ordering::Greater => true,
+            };
+            newer && facts.delta.as_deref() == Some(delta.state.as_str())
+        });
+        let Some((incarnation, _)) = fits else {
+            panic!(
+                "client {node}: the delta of version {version} is old, came before, or never was \
+                 (last {:?} of incarnation {}; known: {facts:?}): {delta:?}",
+                seen.delta, seen.incarnation
+            );
+        };
+        let incarnation = *incarnation;
+        let seen = self.seen(node, held);
+        if incarnation != seen.incarnation {
+            seen.documents = None;
+        }
+        (seen.incarnation, seen.delta) = (incarnation, Some(version));
+        self.nodes[node].held[held].version = Some(delta.version);
+    }
+
+    fn check_documents(&mut self, node: usize, held: usize, current: &Snapshot) {
+        let shadow = self.nodes[node].held[held].shadow;
+        let version = current.version.number();
+        let (desired, reported) = (text(&current.desired), text(&current.reported));
+        let facts = self.model.history(shadow).facts(version);
+        let seen = &self.nodes[node].held[held].seen;
+        let fits = facts.iter().find(|(incarnation, facts)| {
+            let newer = match incarnation.cmp(&seen.incarnation) {
+                std::cmp::Ordering::Less => false,
+                std::cmp::Ordering::Equal => seen.documents.is_none_or(|last| version > last),
+                std::cmp::Ordering::Greater => true,
+            };
+            newer && facts.desired == desired && facts.reported == reported
+        });
+        let Some((incarnation, _)) = fits else {
+            panic!(
+                "client {node}: the documents of version {version} are old, came before, or never were \
+                 (last {:?} of incarnation {}; known: {facts:?})",
+                seen.documents, seen.incarnation
+            );
+        };
+        let incarnation = *incarnation;
+        let seen = self.seen(node, held);
+        if incarnation != seen.incarnation {
+            seen.delta = None;
+        }
+        (seen.incarnation, seen.documents) = (incarnation, Some(version));
+    }
+
+    fn check_origin(&self, node: usize, origin: Origin, token: Option<&str>) {
+        let own = token.is_some_and(|token| self.is_own_token(node, token));
+        match origin {
+            Origin::Ours(id) => assert!(own, "client {node}: {id:?} did not cause that"),
+            Origin::Foreign => assert!(token.is_some(), "client {node}: no token, yet foreign"),
+            _ => assert!(token.is_none(), "client {node}: a token, yet nobody's"),
+        }
+    }
+
+    fn check_foreign(&self, node: usize, held: usize, token: &str) {
+        let own = &self.nodes[node].check;
+        let remembered = self.nodes[node].client.config().limits.remembered;
+        let shadow = self.nodes[node].held[held].shadow;
+        if remembered >= 256 {
+            assert!(
+                !own.is_open(shadow, token),
+                "client {node}: {token} is its own, yet foreign"
+            );
+        }
+    }
+}
+
+fn text(section: &Field<Json>) -> Option<String> {
+    section.value().map(|json| json.as_str().to_owned())
+}
+
+/// JSON Merge Patch, nulls kept.
+pub(crate) fn merge(into: &mut Map<String, Value>, patch: &Map<String, Value>) {
+    for (key, value) in patch {
+        match (into.get_mut(key), value) {
+            (Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
+            (_, value) => {
+                into.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! What is behind a hub's lock.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use core::task::{Poll, Waker};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use shadow_proto::{
+    Client, ClientToken, Config, Instant, Output, RequestError, RequestId, ShadowHandle,
+    TopicPrefix,
+};
+
+use super::{Clock, HubOptions, plain::Plain, requests::Pending, shadows::Entry};
+use crate::{
+    action::{Action, ActionId, Of},
+    callback::Job,
+    event::ConnectionEvent,
+    random::random_bits,
+    ring::Ring,
+};
+
+pub(crate) struct Shared {
+    pub(super) state: Mutex<State>,
+    /// Signals the thread that runs callbacks.
+    pub(crate) jobs: Condvar,
+    pub(super) clock: Clock,
+}
+
+pub(crate) struct State {
+    pub(crate) client: Client,
+    pub(crate) topic_prefix: TopicPrefix,
+    /// What tokens of requests with a callback begin with.
+    callback_tokens: String,
+    pub(crate) options: HubOptions,
+    pub(crate) shadows: BTreeMap<ShadowHandle, Entry>,
+    pub(crate) requests: BTreeMap<RequestId, Pending>,
+    pub(crate) plain: Plain,
+    pub(crate) withdrawn: VecDeque<ActionId>,
+    pub(crate) connection: BTreeMap<u64, Ring<ConnectionEvent>>,
+    pub(crate) jobs: VecDeque<Job>,
+    pub(crate) dispatching: bool,
+    pub(crate) phase: Phase,
+    /// The last handle is gone.
+    pub(crate) orphaned: bool,
+    /// Woken when the lock is free again.
+    pub(crate) wakers: Vec<Waker>,
+    stop_waiters: Vec<Waker>,
+    pub(super) driver: Option<Waker>,
+    /// Something changed since the driver asked last.
+    pub(super) changed: bool,
+    /// What was given up at the end.
+    pub(crate) unfinished: usize,
+    next: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    Running,
+    /// Nothing new is taken; the driver ends once idle, or at the deadline.
+    Stopping(Instant),
+    Stopped,
+}
+
+impl Shared {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        // No code of the application's runs under the lock, so nothing leaves it half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    pub(super) fn new(config: Config, options: HubOptions) -> Self {
+        // No token of a callback may begin as generated ones do.
+        let generated = config.token_prefix.as_str();
+        let letter = if generated.starts_with('c') { 'd' } else { 'c' };
+        let callback_tokens = format!("{letter}{:016x}", random_bits());
+        let topic_prefix = config.topic_prefix.clone();
+        let mut client = Client::new(config);
+        if options.record {
+            // Nobody used it before, so it is not too late.
+            let _ = client.start_recording();
+        }
+        Self {
+            client,
+            topic_prefix,
+            callback_tokens,
+            options,
+            shadows: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            plain: Plain::default(),
+            withdrawn: VecDeque::new(),
+            connection: BTreeMap::new(),
+            jobs: VecDeque::new(),
+            dispatching: false,
+            phase: Phase::Running,
+            orphaned: false,
+            wakers: Vec::new(),
+            stop_waiters: Vec::new(),
+            driver: None,
+            changed: false,
+            unfinished: 0,
+            next: 1,
+        }
+    }
+
+    pub(crate) fn next_id(&mut self) -> u64 {
+        let id = self.next;
+        self.next += 1;
+        id
+    }
+
+    /// A token for a request with a callback, whose caller is given it before it is sent.
+    pub(crate) fn callback_token(&mut self) -> Result<ClientToken, RequestError> {
+        let number = self.next_id();
+        let token = ClientToken::new(&format!("{}-{number:x}", self.callback_tokens));
+        token.map_err(RequestError::Token)
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.phase == Phase::Running
+    }
+
+    pub(crate) fn wake(&mut self, waker: Option<Waker>) {
+        self.wakers.extend(waker);
+    }
+
+    pub(crate) fn emit(&mut self, event: ConnectionEvent) {
+        for ring in self.connection.values() {
+            self.wakers.extend(ring.push(event.clone()));
+        }
+    }
+
+    /// Waits for [`finish`](Hub::finish).
+    pub(crate) fn poll_stopped(&mut self, waker: &Waker) -> Poll<()> {
+        if self.phase == Phase::Stopped {
+            return Poll::Ready(());
+        }
+        if !self.stop_waiters.iter().any(|known| known.will_wake(waker)) {
+            self.stop_waiters.push(waker.clone());
+        }
+        Poll::Pending
+    }
+
+    pub(super) fn next_action(&mut self, now: Instant) -> Option<Action> {
+        if let Some(id) = self.withdrawn.pop_front() {
+            return Some(Action::Withdraw { id });
+        }
+        while let Some(output) = self.client.poll_output() {
+            match output {
+                Output::Event(event) => {
+                    self.route(event, now);
+                    if let Some(id) = self.withdrawn.pop_front() {
+                        return Some(Action::Withdraw { id });
+                    }
+                }
+                Output::Subscribe { id, filters, qos } => {
+                    return Some(Action::Subscribe {
+                        id: ActionId(Of::Shadows(id)),
+                        filters,
+                        qos: qos.into(),
+                    });
+                }
+                Output::Unsubscribe { id, filters } => {
+                    return Some(Action::Unsubscribe {
+                        id: ActionId(Of::Shadows(id)),
+                        filters,
+                    });
+                }
+                Output::Publish {
+                    id,
+                    request,
+                    topic,
+                    payload,
+                    qos,
+                    expiry,
+                } => {
+                    let id = ActionId(Of::Request(id));
+                    self.sent(request, id);
+                    return Some(Action::Publish {
+                        id,
+                        topic,
+                        payload: payload.into_vec().into(),
+                        qos: qos.into(),
+                        retain: false,
+                        expiry,
+                        properties: None,
+                    });
+                }
+            }
+        }
+        self.next_plain(now)
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.requests.is_empty() && self.plain.is_idle()
+    }
+
+    pub(super) fn finish(&mut self, now: Instant) {
+        if self.phase == Phase::Stopped {
+            return;
+        }
+        self.client.handle_disconnected(now);
+        self.plain_disconnected();
+        self.unfinished = self.requests.len() + self.plain.outstanding();
+        let requests: Vec<RequestId> = self.requests.keys().copied().collect();
+        for request in requests {
+            // Unknown is one whose outcome is on its way out already.
+            let _ = self.client.cancel(request, now);
+        }
+        while let Some(output) = self.client.poll_output() {
+            if let Output::Event(event) = output {
+                self.route(event, now);
+            }
+        }
+        debug_assert!(self.requests.is_empty(), "every request has an outcome");
+        self.phase = Phase::Stopped;
+        self.stop_shadows();
+        self.stop_plain();
+        self.emit(ConnectionEvent::Stopped);
+        for ring in core::mem::take(&mut self.connection).into_values() {
+            self.wakers.extend(ring.close());
+        }
+        self.wakers.append(&mut self.stop_waiters);
+    }
+}
