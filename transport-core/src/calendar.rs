@@ -79,7 +79,7 @@ pub(crate) fn seconds(time: SystemTime) -> u64 {
 }
 
 /// The time so many seconds after 1970-01-01 00:00:00 UTC.
-#[cfg(any(feature = "_rustls", test))]
+#[cfg(any(feature = "_rustls", feature = "websocket", test))]
 pub(crate) fn from_seconds(seconds: u64) -> SystemTime {
     UNIX_EPOCH
         .checked_add(core::time::Duration::from_secs(seconds))
@@ -108,7 +108,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
 
 /// The other way round; months from 1, days from 1. `None` before 1970 or if there is no such
 /// month or day in any year.
-#[cfg(any(feature = "_rustls", test))]
+#[cfg(any(feature = "_rustls", feature = "websocket", test))]
 pub(crate) fn days(year: u64, month: u64, day: u64) -> Option<u64> {
     if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;

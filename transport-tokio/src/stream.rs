@@ -1,5 +1,10 @@
 //! Opening a stream to a broker.
 
+#[cfg(feature = "http-proxy")]
+mod proxy;
+#[cfg(feature = "websocket")]
+mod websocket;
+
 use core::{
     fmt,
     pin::Pin,
@@ -36,9 +41,9 @@ pub async fn open(attempt: Attempt) -> Result<Stream, OpenError> {
     wrap(opening, Box::new(stream)).await
 }
 
-/// The same over a stream of your own to the broker, through SOCKS, a VPN or a modem say: only
-/// TLS and WebSocket are added to it, as the endpoint and the options ask for. For a connector of
-/// [`connect_with`](crate::connect_with).
+/// The same over a stream of your own to the broker, through SOCKS, a VPN or a modem say: TLS and
+/// WebSocket are added to it as the endpoint and the options ask for, the HTTP proxy is not used.
+/// For a connector of [`connect_with`](crate::connect_with).
 ///
 /// # Errors
 /// [`OpenError`] says what was being done and what is wrong.
@@ -46,20 +51,30 @@ pub async fn open_over<S>(attempt: Attempt, stream: S) -> Result<Stream, OpenErr
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let opening = attempt.prepare(SystemTime::now()).await?;
+    let opening = attempt.prepare_over_stream(SystemTime::now()).await?;
     wrap(opening, Box::new(stream)).await
 }
 
+/// Around a stream that leads where the opening says: proxy, TLS, WebSocket, in this order.
 async fn wrap(opening: Opening, stream: Layer) -> Result<Stream, OpenError> {
+    #[cfg(any(feature = "http-proxy", feature = "websocket"))]
+    let mut opening = opening;
+    #[cfg(any(feature = "http-proxy", feature = "_rustls", feature = "websocket"))]
+    let mut stream = stream;
+    #[cfg(feature = "http-proxy")]
+    if let Some(handshake) = opening.proxy.take() {
+        stream = proxy::tunnel(&opening, handshake, stream).await?;
+    }
     #[cfg(feature = "_rustls")]
-    let stream = match &opening.tls {
-        Some(tls) => {
-            let connector = tokio_rustls::TlsConnector::from(tls.config.clone());
-            let stream = connector.connect(tls.server_name.clone(), stream).await;
-            Box::new(stream.map_err(|error| opening.error(&error, SystemTime::now()))?) as Layer
-        }
-        None => stream,
-    };
+    if let Some(tls) = &opening.tls {
+        let connector = tokio_rustls::TlsConnector::from(tls.config.clone());
+        let connected = connector.connect(tls.server_name.clone(), stream).await;
+        stream = Box::new(connected.map_err(|error| opening.error(&error, SystemTime::now()))?);
+    }
+    #[cfg(feature = "websocket")]
+    if let Some(socket) = opening.websocket.take() {
+        stream = Box::new(websocket::WebSocketStream::open(&opening, socket, stream).await?);
+    }
     Ok(Stream {
         inner: stream,
         opening,

@@ -3,7 +3,13 @@
 use core::fmt;
 use std::io;
 
+#[cfg(feature = "sigv4")]
+use crate::credentials::CredentialsError;
+#[cfg(feature = "http-proxy")]
+use crate::proxy::ProxyError;
 use crate::tls::TlsError;
+#[cfg(feature = "websocket")]
+use crate::websocket::WebSocketError;
 
 /// Why a transport could not be opened, or broke.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -65,6 +71,8 @@ impl OpenError {
     pub fn tls(&self) -> Option<&TlsError> {
         match self.cause.as_deref()? {
             OpenCause::Tls(error) => Some(error),
+            #[cfg(any(feature = "sigv4", feature = "http-proxy", feature = "websocket"))]
+            _ => None,
         }
     }
 }
@@ -102,12 +110,27 @@ impl From<OpenError> for io::Error {
 pub enum OpenCause {
     /// Something with certificates or the TLS handshake.
     Tls(TlsError),
+    /// The proxy.
+    #[cfg(feature = "http-proxy")]
+    Proxy(ProxyError),
+    /// The WebSocket.
+    #[cfg(feature = "websocket")]
+    WebSocket(WebSocketError),
+    /// The AWS credentials.
+    #[cfg(feature = "sigv4")]
+    Credentials(CredentialsError),
 }
 
 impl OpenCause {
     fn is_permanent(&self) -> bool {
         match self {
             Self::Tls(error) => error.is_permanent(),
+            #[cfg(feature = "http-proxy")]
+            Self::Proxy(error) => error.is_permanent(),
+            #[cfg(feature = "websocket")]
+            Self::WebSocket(error) => error.is_permanent(),
+            #[cfg(feature = "sigv4")]
+            Self::Credentials(error) => error.is_permanent(),
         }
     }
 
@@ -115,6 +138,14 @@ impl OpenCause {
         match self {
             Self::Tls(TlsError::File { kind, .. }) => *kind,
             Self::Tls(_) => io::ErrorKind::InvalidData,
+            #[cfg(feature = "http-proxy")]
+            Self::Proxy(_) => io::ErrorKind::ConnectionRefused,
+            #[cfg(feature = "websocket")]
+            Self::WebSocket(WebSocketError::Upgrade(_)) => io::ErrorKind::ConnectionRefused,
+            #[cfg(feature = "websocket")]
+            Self::WebSocket(_) => io::ErrorKind::InvalidData,
+            #[cfg(feature = "sigv4")]
+            Self::Credentials(_) => io::ErrorKind::PermissionDenied,
         }
     }
 }
@@ -123,6 +154,12 @@ impl fmt::Display for OpenCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tls(error) => error.fmt(f),
+            #[cfg(feature = "http-proxy")]
+            Self::Proxy(error) => error.fmt(f),
+            #[cfg(feature = "websocket")]
+            Self::WebSocket(error) => error.fmt(f),
+            #[cfg(feature = "sigv4")]
+            Self::Credentials(error) => error.fmt(f),
         }
     }
 }
@@ -130,6 +167,27 @@ impl fmt::Display for OpenCause {
 impl From<TlsError> for OpenCause {
     fn from(error: TlsError) -> Self {
         Self::Tls(error)
+    }
+}
+
+#[cfg(feature = "http-proxy")]
+impl From<ProxyError> for OpenCause {
+    fn from(error: ProxyError) -> Self {
+        Self::Proxy(error)
+    }
+}
+
+#[cfg(feature = "websocket")]
+impl From<WebSocketError> for OpenCause {
+    fn from(error: WebSocketError) -> Self {
+        Self::WebSocket(error)
+    }
+}
+
+#[cfg(feature = "sigv4")]
+impl From<CredentialsError> for OpenCause {
+    fn from(error: CredentialsError) -> Self {
+        Self::Credentials(error)
     }
 }
 
