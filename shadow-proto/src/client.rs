@@ -388,7 +388,11 @@ impl Client {
     #[must_use]
     pub fn subscriptions(&self, shadow: ShadowHandle) -> Option<(Interest, Interest)> {
         let entry = self.shadows.get(shadow)?;
-        Some((self.wanted(shadow, entry), entry.granted))
+        let wanted = filters::cover(self.wanted(shadow, entry), entry.wildcard);
+        let wanted = wanted
+            .into_iter()
+            .fold(Interest::NONE, |topics, filter| topics | filter);
+        Some((wanted, entry.granted))
     }
 
     /// Whether there is a connection.
