@@ -57,6 +57,7 @@ impl Tools {
             tools: self.clone(),
             shadow: shadow.clone(),
             client,
+            asked: 0,
         }
     }
 
@@ -73,6 +74,8 @@ pub(crate) struct Watcher {
     tools: Tools,
     shadow: ShadowTopics,
     client: Process,
+    /// Questions to the service.
+    asked: u32,
 }
 
 impl Watcher {
@@ -99,20 +102,23 @@ impl Watcher {
 
     /// The payload of the next message on that topic whose state is as `wanted` says.
     pub(crate) fn sees(&mut self, suffix: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.find(suffix, |payload| wanted(&payload["state"]))
+    }
+
+    fn find(&mut self, suffix: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + LIMIT;
         while let Some((topic, payload)) = self.next(end.saturating_duration_since(Instant::now()))
         {
-            if topic != suffix || payload.is_empty() {
-                continue;
-            }
-            let payload = parse(&payload);
-            if wanted(&payload["state"]) {
-                return payload;
+            if topic == suffix && !payload.is_empty() {
+                let payload = parse(&payload);
+                if wanted(&payload) {
+                    return payload;
+                }
             }
         }
         panic!(
             "no such message on {suffix}; there were: {:#?}",
-            self.client.stdout()
+            self.heard()
         );
     }
 
@@ -123,24 +129,24 @@ impl Watcher {
 
     /// The state of the document, by asking.
     pub(crate) fn document(&mut self) -> Value {
-        self.publish("get", "");
-        let mut document = self.sees("get/accepted", |_| true);
-        document["state"].take()
-    }
-
-    /// Every message heard up to now on that topic, from the beginning.
-    pub(crate) fn all(&self, suffix: &str) -> Vec<String> {
-        let topic = format!("{}\t", self.shadow.topic(suffix));
-        let lines = self.client.stdout();
-        let heard = lines
-            .iter()
-            .filter_map(|line| line.strip_prefix(topic.as_str()));
-        heard.map(str::to_owned).collect()
+        self.asked += 1;
+        let token = json!({"clientToken": format!("watcher-{}", self.asked)});
+        self.publish("get", &token.to_string());
+        let answer = self.find("get/accepted", |answer| {
+            answer["clientToken"] == token["clientToken"]
+        });
+        answer["state"].clone()
     }
 
     /// Nothing arrives within two seconds.
     pub(crate) fn hears_nothing_more(&mut self) {
         let more = self.next(Duration::from_secs(2));
-        assert_eq!(more, None, "after: {:#?}", self.client.stdout());
+        assert_eq!(more, None, "after: {:#?}", self.heard());
+    }
+
+    /// Everything heard, as far as one can read it.
+    fn heard(&self) -> Vec<String> {
+        let lines = self.client.stdout().into_iter();
+        lines.map(|line| line.chars().take(300).collect()).collect()
     }
 }
