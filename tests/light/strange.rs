@@ -79,15 +79,8 @@ fn messages_that_make_no_sense_are_told_and_no_more() {
     let Some(site) = Site::start() else { return };
     let mut watcher = site.watch(&ShadowTopics::classic("lamp"));
     let mut light = site.light("lamp", &[], "reported color = off");
-    let deep = "[".repeat(100_000);
-    for payload in [
-        "",
-        "x",
-        "[]",
-        "{\"state\":5}",
-        "{\"version\":-1}",
-        &deep[..50_000],
-    ] {
+    let deep = "[".repeat(50_000);
+    for payload in ["", "x", "[]", "{\"state\":5}", "{\"version\":-1}", &deep] {
         for suffix in ["update/delta", "get/accepted", "update/rejected"] {
             watcher.publish(suffix, payload);
         }
