@@ -186,6 +186,7 @@ impl Client {
         let shadow = self.shadows.insert(id, Interest::NONE);
         if let Err(budget) = self.reserve(shadow, interest) {
             self.shadows.remove(shadow);
+            self.settle();
             return Err(AddError::Budget(budget));
         }
         if let Some(entry) = self.shadows.get_mut(shadow) {
@@ -272,6 +273,8 @@ impl Client {
             if let Some(entry) = self.shadows.get_mut(shadow) {
                 entry.interest = before;
             }
+            self.filters_changed(shadow);
+            self.settle();
             return Err(RegisterError::Budget(budget));
         }
         if let Some(entry) = self.shadows.get_mut(shadow) {

@@ -248,7 +248,10 @@ impl NodeCheck {
     /// What was promised not to be applied was not.
     pub(crate) fn check_harmless(&self, model: &Model, node: usize) {
         for key in &self.harmless {
-            let applied = model.fates.get(key).map_or(0, |fate| fate.applied);
+            let applied = model
+                .fates
+                .get(key)
+                .map_or(0, |fate| fate.applied - fate.excused);
             assert_eq!(
                 applied, 0,
                 "client {node}: a request that ended as surely not applied was applied: {key:?}"
@@ -638,11 +641,6 @@ impl World {
             assert!(
                 output.is_none(),
                 "client {node}: handle_timeout before {due:?} yields {output:?}"
-            );
-            assert_eq!(
-                client.poll_timeout(),
-                due,
-                "client {node}: the deadline moves"
             );
         }
     }

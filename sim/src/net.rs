@@ -178,6 +178,7 @@ impl World {
             return;
         }
         it.phase = Phase::Connecting;
+        it.unanswered = (true, it.unanswered.0 || it.unanswered.1);
         it.conn = conn;
         it.wire = Some(conn);
         (it.up_at, it.down_at) = (now, now);
@@ -345,6 +346,7 @@ impl World {
                 topic: topic.clone(),
                 payload: payload.clone(),
                 expires,
+                doubled: copies > 1,
             };
             self.schedule(at, Happening::Request(request));
         }
@@ -460,6 +462,14 @@ impl World {
 
     /// CONNACK: the session repeats what was not acknowledged, then the client goes on.
     fn connected(&mut self, node: usize, session_present: bool) {
+        // A CONNECT that was not answered may have begun a new session: that a session is there
+        // then proves nothing, and a driver that cannot know has to say that it was lost.
+        let (_, doubtful) = std::mem::take(&mut self.nodes[node].unanswered);
+        if session_present && doubtful {
+            self.totals.note(Fault::DoubtfulSession);
+            self.nodes[node].inherited = true;
+        }
+        let session_present = session_present && !doubtful;
         self.log(|| format!("client {node}: connected, session {session_present}"));
         self.totals.note(Sum::Reconnects);
         let stubborn = self.plan.nodes[node].stubborn;

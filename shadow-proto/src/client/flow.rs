@@ -21,7 +21,7 @@ use core::time::Duration;
 impl Client {
     /// Moves requests that need not wait any longer to the queue of their thing, oldest first.
     pub(super) fn promote(&mut self) {
-        if !core::mem::take(&mut self.promote_due) {
+        if !self.connected || !core::mem::take(&mut self.promote_due) {
             return;
         }
         let mut waiting = core::mem::take(&mut self.waiting);
@@ -32,7 +32,7 @@ impl Client {
             if request.place != Place::Waiting {
                 return false;
             }
-            if !self.connected || !self.may_be_sent(request) {
+            if !self.may_be_sent(request) {
                 return true;
             }
             self.make_ready(*id);
@@ -280,16 +280,9 @@ impl Client {
             }
         });
         for id in back {
-            let Some(id) = self.try_of(id) else { continue };
-            self.land(id);
-            if let Some(request) = self.requests.get_mut(id) {
-                request.place = Place::Waiting;
-                request.counter = request.earlier.last().copied().unwrap_or(0);
-                if request.purpose == Purpose::Resync {
-                    request.deadline = None;
-                }
+            if let Some(id) = self.try_of(id) {
+                self.unsend(id);
             }
-            self.waiting.push(id);
         }
         self.ready_to_waiting();
         let offline: Vec<RequestId> = self
@@ -307,6 +300,20 @@ impl Client {
                 reason: NotSent::Offline,
             });
         }
+    }
+
+    /// Takes back what is queued for the driver; it waits to be sent anew.
+    pub(super) fn unsend(&mut self, id: RequestId) {
+        self.land(id);
+        if let Some(request) = self.requests.get_mut(id) {
+            request.place = Place::Waiting;
+            request.counter = request.earlier.last().copied().unwrap_or(0);
+            if request.purpose == Purpose::Resync {
+                request.deadline = None;
+            }
+        }
+        self.waiting.push(id);
+        self.promote_due = true;
     }
 
     fn ready_to_waiting(&mut self) {

@@ -87,11 +87,15 @@ impl Client {
             return Stage::Queued;
         };
         let stage = self.stage_of(request);
+        let spelled = request.place == Place::Output;
         if let Some(leader) = self.requests.get_mut(leader) {
             leader.followers.retain(|follower| *follower != id);
             if let Some(latest) = &mut leader.latest {
                 latest.stale |= !stage.may_have_been_applied();
             }
+        }
+        if spelled && !stage.may_have_been_applied() {
+            self.unsend(leader);
         }
         stage
     }

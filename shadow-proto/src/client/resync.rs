@@ -26,7 +26,8 @@ impl Client {
             .intersection(Interest::DELTA | Interest::DOCUMENTS)
             .is_empty();
         entry.ready_due |= !entry.interest.difference(before).is_empty();
-        if follows && (!followed || entry.resynced_at.is_none()) && self.connected {
+        let fetched = followed && entry.resynced_at.is_some() && !entry.unsynced;
+        if follows && !fetched && self.connected {
             self.resync_soon(shadow);
         } else if !follows {
             entry.resync_at = None;
@@ -46,7 +47,9 @@ impl Client {
         };
         let due = match resync.policy {
             ResyncPolicy::Always => true,
-            ResyncPolicy::SessionLost => !session_present || entry.resynced_at.is_none(),
+            ResyncPolicy::SessionLost => {
+                !session_present || entry.resynced_at.is_none() || entry.unsynced
+            }
             ResyncPolicy::Never => false,
         };
         if due {
@@ -55,7 +58,7 @@ impl Client {
     }
 
     /// Fetches the document, but not sooner than the least interval after the last time.
-    fn resync_soon(&mut self, shadow: ShadowHandle) {
+    pub(super) fn resync_soon(&mut self, shadow: ShadowHandle) {
         let Some(resync) = self.follows(shadow) else {
             return;
         };
@@ -63,6 +66,7 @@ impl Client {
         let Some(entry) = self.shadows.get_mut(shadow) else {
             return;
         };
+        entry.unsynced = true;
         if entry.resync.is_some() {
             return;
         }
@@ -136,6 +140,7 @@ impl Client {
         };
         entry.ready = true;
         entry.ready_due = false;
+        entry.unsynced = false;
         entry.failures = 0;
         if let Some(age) = max_age {
             let at = now + age;

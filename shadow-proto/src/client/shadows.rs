@@ -55,6 +55,8 @@ pub(crate) struct Shadow {
     pub(crate) resync: Option<RequestId>,
     /// When that get is made.
     pub(crate) resync_at: Option<Instant>,
+    /// Whether its document is still to be fetched: the get failed, or was not made yet.
+    pub(crate) unsynced: bool,
     /// When one was last made.
     pub(crate) resynced_at: Option<Instant>,
     /// The newest delta that came before the document.
@@ -144,6 +146,7 @@ impl Shadows {
             resubscribe_at: None,
             resync: None,
             resync_at: None,
+            unsynced: false,
             resynced_at: None,
             held: None,
             latest: None,

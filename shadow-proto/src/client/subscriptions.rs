@@ -188,6 +188,8 @@ impl Client {
         if let Some(entry) = self.shadows.get_mut(shadow) {
             entry.filters = filters;
         }
+        // A get that waits for all that is wanted may have less to wait for.
+        self.promote_due = true;
         self.mark_dirty(shadow);
     }
 
@@ -358,6 +360,12 @@ impl Client {
                 entry.refused = entry.refused.difference(*covers);
                 entry.unsure = entry.unsure.difference(*covers);
                 entry.failures = 0;
+                let follow = Interest::DELTA | Interest::DOCUMENTS;
+                let fetching = entry.resync.is_some() || entry.resync_at.is_some();
+                if !fetching && !covers.intersection(follow).is_empty() {
+                    // What was published before it was granted is missing.
+                    self.resync_soon(*shadow);
+                }
             } else {
                 self.refuse(*shadow, *covers, code);
             }
