@@ -40,7 +40,7 @@ impl World {
         self.nodes[node].remedied = true;
         for at in 0..self.nodes[node].held.len() {
             let held = &mut self.nodes[node].held[at];
-            let (handle, interest) = (held.handle, held.interest);
+            let (handle, interest, lagged) = (held.handle, held.interest, held.lagged);
             if std::mem::take(&mut held.refused) {
                 held.partly = true;
                 self.set_interest(node, at, interest);
@@ -48,7 +48,9 @@ impl World {
             let config = self.nodes[node].client.config();
             let policy = config.resync.policy;
             // A shadow may have been configured to be lossy.
-            let lossy = config.qos == Qos::AtMostOnce || self.nodes[node].role == Role::Application;
+            let lossy = config.qos == Qos::AtMostOnce
+                || lagged
+                || self.nodes[node].role == Role::Application;
             if policy == ResyncPolicy::Never {
                 self.fetch(node, at);
             } else if lossy {

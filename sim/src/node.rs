@@ -2,7 +2,7 @@
 
 use crate::{
     checker::NodeCheck,
-    device::{Held, Seen},
+    device::Held,
     net::{Outbound, Up},
     plan::{Plan, Role},
     totals::{Fault, Happened, Sum},
@@ -332,10 +332,5 @@ impl World {
     pub(crate) fn held_of(&self, node: usize, handle: shadow_proto::ShadowHandle) -> Option<usize> {
         let held = &self.nodes[node].held;
         held.iter().position(|held| held.handle == handle)
-    }
-
-    /// What a client last saw of a shadow.
-    pub(crate) fn seen(&mut self, node: usize, held: usize) -> &mut Seen {
-        &mut self.nodes[node].held[held].seen
     }
 }
