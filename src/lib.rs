@@ -10,6 +10,16 @@
 //!
 //! * `tokio`: the module `tokio`, the client over the tokio runtime.
 //!
+//! Or adds a way to connect to the transports above:
+//!
+//! * `tls`: `mqtts://`, with rustls and ring; `tls-aws-lc`: with rustls and AWS-LC. With both, ring
+//!   is the default and an option chooses.
+//! * `native-roots`: trust the authorities that the system trusts. Without it, a CA file is needed
+//!   for all but AWS.
+//! * `websocket`: `ws://` and, with `tls`, `wss://`.
+//! * `sigv4`: signing in with AWS credentials; brings `tls` and `websocket`.
+//! * `http-proxy`: through an HTTP proxy (CONNECT).
+//!
 //! Without any, there is [`proto`]: the sans-IO core, to be driven by a loop of your own.
 
 pub use shadow_proto as proto;

@@ -88,7 +88,7 @@ pub struct Client {
     outputs: Outputs,
     timers: Timers,
     /// SUBSCRIBEs and UNSUBSCRIBEs not answered.
-    pending: Vec<PendingSubscribe>,
+    pending: VecDeque<PendingSubscribe>,
     /// Filters that removed shadows left on the broker.
     orphans: Orphans,
     next_subscribe: u64,
@@ -134,7 +134,7 @@ impl Client {
             requests: Requests::new(config.limits.remembered),
             outputs: Outputs::new(&config.limits),
             timers: Timers::default(),
-            pending: Vec::new(),
+            pending: VecDeque::new(),
             orphans: Orphans::default(),
             next_subscribe: 1,
             dirty: Vec::new(),

@@ -318,9 +318,9 @@ impl Client {
         };
         // A delta that waits may be of the shadow that was made anew since; not where a get found
         // none, for a delta that came after that get was sent makes it a matter of doubt.
-        if let Some(held) = &mut entry.held
-            && version.is_some_and(|deleted| held.delta.version > deleted)
-        {
+        let held = entry.held.as_mut();
+        let newer = held.filter(|held| version.is_some_and(|deleted| held.delta.version > deleted));
+        if let Some(held) = newer {
             held.epoch = entry.versions.epoch;
         }
         if !entry.interest.is_empty() {

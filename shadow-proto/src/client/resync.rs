@@ -179,9 +179,7 @@ impl Client {
         });
         // The held delta came on its own and says more (metadata, token); it goes first, and the
         // document's delta is news only if it is newer.
-        if let Some(entry) = self.shadows.get_mut(shadow)
-            && let Some(version) = version
-        {
+        if let Some((entry, version)) = self.shadows.get_mut(shadow).zip(version) {
             entry.versions.settle(version);
         }
         if let Some(held) = held {
