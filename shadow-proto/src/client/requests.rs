@@ -56,6 +56,8 @@ pub(crate) struct Request {
     pub(crate) hint: Option<Box<Rejection>>,
     /// The shadow's epoch when the current try was sent.
     pub(crate) epoch: u32,
+    /// The newest version known then; 0 if none was.
+    pub(crate) known: u64,
 }
 
 /// Whom a request is for.
