@@ -21,6 +21,8 @@ pub(crate) struct Device {
     value: Option<Value>,
     /// Whether the shadow was in step once.
     started: bool,
+    /// What the shadow is found to be, until it is adopted or a delta says otherwise.
+    found: Option<Found>,
     /// Whether the value was typed and the shadow could not be told.
     untold: bool,
     events: Events,
@@ -28,6 +30,9 @@ pub(crate) struct Device {
     /// Updates on their way.
     updates: JoinSet<Sent>,
 }
+
+/// The answer to a get: the document, if there is one.
+struct Found(Option<Box<Document>>);
 
 /// An update that was on its way.
 struct Sent {
@@ -55,6 +60,7 @@ impl Device {
             mute: args.mute,
             value: None,
             started: false,
+            found: None,
             untold: false,
             events,
             updates: JoinSet::new(),
@@ -70,12 +76,15 @@ impl Device {
     /// Handles what happens next.
     pub(crate) async fn step(&mut self) -> Option<Done> {
         tokio::select! {
+            biased;
             event = self.events.next() => match event {
                 Some(Ok(event)) => return self.handle(event),
                 // Too slow for all events: the next document makes up for it.
                 Some(Err(_)) => self.shadow.resync(),
                 None => return Some(Done::Failed("the client has stopped".to_owned())),
             },
+            // After the events: a delta that came before the answer is one of them, and wins.
+            () = std::future::ready(()), if self.found.is_some() => self.adopt(),
             Some(event) = self.connection.next() => match event {
                 ConnectionEvent::Connecting { .. } | ConnectionEvent::Stopped => {}
                 other => say(&other.to_string()),
@@ -90,10 +99,7 @@ impl Device {
 
     fn handle(&mut self, event: Event) -> Option<Done> {
         match event {
-            Event::Ready { document, .. } => {
-                self.adopt(document.as_deref());
-                self.started = true;
-            }
+            Event::Ready { document, .. } => self.found = Some(Found(document)),
             Event::Delta { delta, .. } => self.apply(&delta),
             Event::Refused { filter, code, .. } => {
                 return Some(Done::Failed(format!(
@@ -129,7 +135,12 @@ impl Device {
 
     /// Takes over what the shadow knows, or tells it what is. Comes at the start and after each
     /// loss of the connection.
-    fn adopt(&mut self, document: Option<&Document>) {
+    fn adopt(&mut self) {
+        let Some(Found(document)) = self.found.take() else {
+            return;
+        };
+        let document = document.as_deref();
+        let started = std::mem::replace(&mut self.started, true);
         let property = &self.property;
         let find = |section: Option<&Json>| object(section?)?.remove(property);
         if let Some(wanted) = document.and_then(|document| find(document.delta.value())) {
@@ -149,7 +160,7 @@ impl Device {
                 self.value = Some(reported);
             }
             None => match self.value.clone() {
-                None if self.started => {}
+                None if started => {}
                 None => {
                     say(&format!("the shadow has no {property} yet: off"));
                     self.change(json!("off"));
@@ -180,7 +191,7 @@ impl Device {
 
     /// Does what was asked, then reports what is: `reported` only.
     fn change(&mut self, value: Value) {
-        self.untold = false;
+        (self.untold, self.started, self.found) = (false, true, None);
         let said = format!("reported {} = {}", self.property, shown(&value));
         match Json::from_value(&json!({ (self.property.as_str()): value })) {
             Ok(state) => self.send(said, false, Update::reported(&state)),

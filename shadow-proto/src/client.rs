@@ -88,7 +88,7 @@ pub struct Client {
     outputs: Outputs,
     timers: Timers,
     /// SUBSCRIBEs and UNSUBSCRIBEs not answered.
-    pending: Vec<PendingSubscribe>,
+    pending: VecDeque<PendingSubscribe>,
     /// Filters that removed shadows left on the broker.
     orphans: Orphans,
     next_subscribe: u64,
@@ -134,7 +134,7 @@ impl Client {
             requests: Requests::new(config.limits.remembered),
             outputs: Outputs::new(&config.limits),
             timers: Timers::default(),
-            pending: Vec::new(),
+            pending: VecDeque::new(),
             orphans: Orphans::default(),
             next_subscribe: 1,
             dirty: Vec::new(),
@@ -186,6 +186,7 @@ impl Client {
         let shadow = self.shadows.insert(id, Interest::NONE);
         if let Err(budget) = self.reserve(shadow, interest) {
             self.shadows.remove(shadow);
+            self.settle();
             return Err(AddError::Budget(budget));
         }
         if let Some(entry) = self.shadows.get_mut(shadow) {
@@ -272,6 +273,8 @@ impl Client {
             if let Some(entry) = self.shadows.get_mut(shadow) {
                 entry.interest = before;
             }
+            self.filters_changed(shadow);
+            self.settle();
             return Err(RegisterError::Budget(budget));
         }
         if let Some(entry) = self.shadows.get_mut(shadow) {
@@ -385,7 +388,11 @@ impl Client {
     #[must_use]
     pub fn subscriptions(&self, shadow: ShadowHandle) -> Option<(Interest, Interest)> {
         let entry = self.shadows.get(shadow)?;
-        Some((self.wanted(shadow, entry), entry.granted))
+        let wanted = filters::cover(self.wanted(shadow, entry), entry.wildcard);
+        let wanted = wanted
+            .into_iter()
+            .fold(Interest::NONE, |topics, filter| topics | filter);
+        Some((wanted, entry.granted))
     }
 
     /// Whether there is a connection.

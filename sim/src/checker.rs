@@ -116,8 +116,9 @@ impl NodeCheck {
     /// The client's own get for a shadow is over, or may be.
     pub(crate) fn fetched(&mut self, shadow: usize) {
         let asks = &self.asks;
-        self.flights
-            .retain(|id, flight| flight.shadow != shadow || asks.contains_key(id));
+        self.flights.retain(|id, flight| {
+            flight.shadow != shadow || asks.get(id).is_some_and(|ask| !ask.over)
+        });
     }
 
     /// Whether a request with that token has no outcome yet, and no answer to it is a duplicate.
@@ -616,6 +617,11 @@ impl World {
         let Some(session) = &self.broker.sessions[node] else {
             return;
         };
+        let faults = &self.plan.faults;
+        if faults.fail_subscribe > 0 || faults.withhold_suback > 0 {
+            // What the client could not give up, or does not know of, is there as well.
+            return;
+        }
         let max = it.client.config().budget.per_connection as usize;
         assert!(
             it.inherited || session.filters.len() <= max,
@@ -641,11 +647,6 @@ impl World {
             assert!(
                 output.is_none(),
                 "client {node}: handle_timeout before {due:?} yields {output:?}"
-            );
-            assert_eq!(
-                client.poll_timeout(),
-                due,
-                "client {node}: the deadline moves"
             );
         }
     }

@@ -1,7 +1,7 @@
 //! After the chaos: the network heals, and everything has to come in step within a bounded time.
 
 use crate::{
-    node::Phase,
+    node::{Node, Phase},
     plan::Role,
     totals::Sum,
     world::{Happening, World},
@@ -37,9 +37,10 @@ impl World {
             self.schedule(self.now + REMEDY, Happening::Remedy { node });
             return;
         }
+        self.nodes[node].remedied = true;
         for at in 0..self.nodes[node].held.len() {
             let held = &mut self.nodes[node].held[at];
-            let (handle, interest) = (held.handle, held.interest);
+            let (handle, interest, lagged) = (held.handle, held.interest, held.lagged);
             if std::mem::take(&mut held.refused) {
                 held.partly = true;
                 self.set_interest(node, at, interest);
@@ -47,7 +48,9 @@ impl World {
             let config = self.nodes[node].client.config();
             let policy = config.resync.policy;
             // A shadow may have been configured to be lossy.
-            let lossy = config.qos == Qos::AtMostOnce || self.nodes[node].role == Role::Application;
+            let lossy = config.qos == Qos::AtMostOnce
+                || lagged
+                || self.nodes[node].role == Role::Application;
             if policy == ResyncPolicy::Never {
                 self.fetch(node, at);
             } else if lossy {
@@ -59,7 +62,8 @@ impl World {
 
     /// Whether nothing more is to be expected.
     pub(crate) fn in_step(&self) -> bool {
-        let asked = self.nodes.iter().all(|node| node.check.open == 0);
+        let over = |node: &Node| node.remedied && node.check.open == 0;
+        let asked = self.nodes.iter().all(over);
         asked && self.is_quiet() && (0..self.nodes.len()).all(|node| self.follows_well(node))
     }
 
@@ -77,6 +81,7 @@ impl World {
     pub(crate) fn audit(&mut self) {
         for node in 0..self.nodes.len() {
             let it = &self.nodes[node];
+            self.log(|| format!("client {node} at the end: {:#?}", it.client));
             assert!(it.phase == Phase::Up, "client {node} does not connect");
             let open: Vec<_> = it.check.unfinished().collect();
             assert!(open.is_empty(), "client {node}: no outcome: {open:?}");

@@ -2,7 +2,7 @@
 
 use crate::{
     checker::NodeCheck,
-    device::{Held, Seen},
+    device::Held,
     net::{Outbound, Up},
     plan::{Plan, Role},
     totals::{Fault, Happened, Sum},
@@ -43,6 +43,8 @@ pub(crate) struct Node {
     pub(crate) unacked: Vec<Rc<Outbound>>,
     /// Whether its driver takes no outputs for now.
     pub(crate) stalled: bool,
+    /// Whether outputs are being taken: some that come next may be outcomes.
+    pub(crate) draining: bool,
     /// Whether it ever stalled in this life, which makes times inexact.
     pub(crate) dozed: bool,
     lateness: Duration,
@@ -50,6 +52,8 @@ pub(crate) struct Node {
     pub(crate) inherited: bool,
     pub(crate) held: Vec<Held>,
     pub(crate) check: NodeCheck,
+    /// Whether its application did what is left to it after the faults.
+    pub(crate) remedied: bool,
 }
 
 impl Node {
@@ -68,6 +72,8 @@ impl Node {
             cuts: false,
             unacked: Vec::new(),
             stalled: false,
+            draining: false,
+            remedied: false,
             dozed: false,
             lateness: Duration::from_millis(node.lateness),
             inherited: false,
@@ -214,9 +220,11 @@ impl World {
     }
 
     fn drain(&mut self, node: usize) {
+        self.nodes[node].draining = true;
         while let Some(output) = self.nodes[node].client.poll_output() {
             self.act_on(node, output);
         }
+        self.nodes[node].draining = false;
         self.nodes[node].check.unpolled = 0;
         self.check_silence(node);
     }
@@ -324,10 +332,5 @@ impl World {
     pub(crate) fn held_of(&self, node: usize, handle: shadow_proto::ShadowHandle) -> Option<usize> {
         let held = &self.nodes[node].held;
         held.iter().position(|held| held.handle == handle)
-    }
-
-    /// What a client last saw of a shadow.
-    pub(crate) fn seen(&mut self, node: usize, held: usize) -> &mut Seen {
-        &mut self.nodes[node].held[held].seen
     }
 }

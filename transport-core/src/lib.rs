@@ -8,8 +8,9 @@
 //! # Adapters
 //!
 //! An adapter is a loop around a [`Connection`], which takes bytes, gives bytes, and says when to
-//! connect and when to come back. `Connection` is a [`Link`] (a hub and an MQTT session) and the
-//! decisions about connecting; a simulation may drive either.
+//! connect and when to come back. [`Driver`] is that loop for every asynchronous [`Runtime`].
+//! `Connection` is a [`Link`] (a hub and an MQTT session) and the decisions about connecting; a
+//! simulation may drive either.
 //!
 //! # Attach to the MQTT client you have
 //!
@@ -85,6 +86,7 @@ mod callback;
 mod connection;
 #[cfg(feature = "sigv4")]
 mod credentials;
+mod driver;
 mod endpoint;
 mod error;
 mod event;
@@ -123,6 +125,7 @@ pub use connection::{Connection, TransportStep};
 pub use credentials::{
     Credentials, CredentialsCallback, CredentialsError, CredentialsFuture, CredentialsSource,
 };
+pub use driver::{Driver, Runtime};
 pub use endpoint::{Endpoint, EndpointError, EndpointFlags, Purpose, Scheme};
 pub use error::{
     CallbackError, ConnectError, NotReady, OpenCause, OpenError, PublishFailure, RequestFailure,

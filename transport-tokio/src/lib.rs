@@ -46,7 +46,7 @@ use tokio::{
     runtime::Handle,
 };
 
-pub use driver::Driver;
+pub use driver::{Driver, Tokio};
 #[cfg(feature = "rest")]
 pub use rest::RestClient;
 pub use stream::{Stream, open, open_over};

@@ -2,6 +2,7 @@
 //! for how it signs in.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
 #![expect(clippy::std_instead_of_alloc, reason = "tests are std's")]
 
 mod support;

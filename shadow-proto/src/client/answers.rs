@@ -53,7 +53,7 @@ impl Client {
                     self.stats.duplicates += 1;
                     return;
                 }
-                Verdict::Old => {
+                Verdict::Old | Verdict::Overtaken => {
                     self.stats.old += 1;
                     return;
                 }

@@ -21,7 +21,7 @@ use core::time::Duration;
 impl Client {
     /// Moves requests that need not wait any longer to the queue of their thing, oldest first.
     pub(super) fn promote(&mut self) {
-        if !core::mem::take(&mut self.promote_due) {
+        if !self.connected || !core::mem::take(&mut self.promote_due) {
             return;
         }
         let mut waiting = core::mem::take(&mut self.waiting);
@@ -32,7 +32,7 @@ impl Client {
             if request.place != Place::Waiting {
                 return false;
             }
-            if !self.connected || !self.may_be_sent(request) {
+            if !self.may_be_sent(request) {
                 return true;
             }
             self.make_ready(*id);

@@ -151,6 +151,7 @@ impl Client {
             .shadows
             .get_mut(shadow)
             .and_then(|entry| entry.held.take());
+        let version = document.as_deref().map(|document| document.version);
         let brought = document.as_deref().and_then(Delta::from_document);
         self.tell(Event::Ready {
             shadow,
@@ -159,6 +160,11 @@ impl Client {
         });
         // The held delta came on its own and says more (metadata, token); it goes first, and the
         // document's delta is news only if it is newer.
+        if let Some(entry) = self.shadows.get_mut(shadow)
+            && let Some(version) = version
+        {
+            entry.versions.settle(version);
+        }
         if let Some(held) = held {
             self.deliver(shadow, *held);
         }
@@ -239,7 +245,15 @@ impl Client {
             self.stats.old += 1;
             return;
         }
-        match entry.versions.delta(delta.version, delta.timestamp, gaps) {
+        let mut verdict = entry.versions.delta(delta.version, delta.timestamp, gaps);
+        if verdict == Verdict::Overtaken && self.follows(shadow).is_none() {
+            // No get will tell: rather late than never.
+            verdict = Verdict::New;
+            if let Some(entry) = self.shadows.get_mut(shadow) {
+                entry.versions.let_through(delta.version);
+            }
+        }
+        match verdict {
             Verdict::New => {
                 self.stats.deltas += 1;
                 self.tell(Event::Delta {
@@ -251,6 +265,10 @@ impl Client {
             }
             Verdict::Duplicate => self.stats.duplicates += 1,
             Verdict::Old => self.stats.old += 1,
+            Verdict::Overtaken => {
+                self.stats.old += 1;
+                self.resync_soon(shadow);
+            }
         }
     }
 

@@ -188,6 +188,8 @@ impl Client {
         if let Some(entry) = self.shadows.get_mut(shadow) {
             entry.filters = filters;
         }
+        // A get that waits for all that is wanted may have less to wait for.
+        self.promote_due = true;
         self.mark_dirty(shadow);
     }
 
@@ -308,13 +310,10 @@ impl Client {
         if !unsubscribe {
             self.timers.set(deadline, Timer::Suback(id));
         }
-        let unanswered = |pending: &PendingSubscribe| pending.unsubscribe || pending.overdue;
-        let count = self.pending.iter().filter(|it| unanswered(it)).count();
-        let oldest = self.pending.iter().position(unanswered);
-        if let Some(oldest) = oldest.filter(|_| count >= MAX_UNANSWERED) {
-            self.pending.remove(oldest);
+        if unsubscribe {
+            self.forget_unanswered();
         }
-        self.pending.push(PendingSubscribe {
+        self.pending.push_back(PendingSubscribe {
             id,
             deadline,
             unsubscribe,
@@ -325,6 +324,16 @@ impl Client {
         (id, spelled)
     }
 
+    /// Makes room for one more that is never answered, it may be.
+    fn forget_unanswered(&mut self) {
+        let unanswered = |pending: &PendingSubscribe| pending.unsubscribe || pending.overdue;
+        let count = self.pending.iter().filter(|it| unanswered(it)).count();
+        let oldest = self.pending.iter().position(unanswered);
+        if let Some(oldest) = oldest.filter(|_| count >= MAX_UNANSWERED) {
+            self.pending.remove(oldest);
+        }
+    }
+
     /// Gives up filters of shadows that were removed.
     pub(super) fn send_orphans(&mut self, orphans: Vec<(ShadowId, Interest)>) {
         let prefix = &self.config.topic_prefix;
@@ -333,7 +342,7 @@ impl Client {
             .map(|(id, covers)| spell(prefix, id, *covers))
             .collect();
         let (id, _) = self.pend(true, Vec::new());
-        if let Some(pending) = self.pending.last_mut() {
+        if let Some(pending) = self.pending.back_mut() {
             pending.orphans = orphans;
         }
         self.outputs.push(Output::Unsubscribe { id, filters });
@@ -410,6 +419,7 @@ impl Client {
     /// A SUBACK is overdue: the filters are asked for again. It may come yet, on a link whose
     /// round trip is longer than the timeout.
     pub(super) fn suback_overdue(&mut self, id: SubscribeId) {
+        self.forget_unanswered();
         let pending = self.pending.iter_mut().find(|pending| pending.id == id);
         let Some(pending) = pending.filter(|pending| !pending.unsubscribe) else {
             return;
@@ -486,7 +496,7 @@ impl Client {
             .pending
             .iter()
             .position(|pending| pending.id == id && pending.unsubscribe == unsubscribe)?;
-        Some(self.pending.remove(at))
+        self.pending.remove(at)
     }
 
     /// The connection is gone: what became of what was asked for and given up is unknown.

@@ -31,6 +31,9 @@ pub(crate) struct Versions {
     /// When the count began anew: what is older is of the old shadow, whatever its version.
     #[serde(default)]
     pub(crate) since: u64,
+    /// The newest version whose whole document was fetched.
+    #[serde(default)]
+    pub(crate) settled: u64,
 }
 
 /// Whether a message is to be delivered.
@@ -39,6 +42,9 @@ pub(crate) enum Verdict {
     New,
     Duplicate,
     Old,
+    /// A delta not delivered yet, older than an answer: it may be void, or the only word of a
+    /// difference that remains.
+    Overtaken,
 }
 
 /// Where a message comes from, as far as it matters for its version.
@@ -65,12 +71,34 @@ impl Versions {
         timestamp: Option<Timestamp>,
         gaps: Gaps,
     ) -> Verdict {
-        // Older than an answer means overtaken by it: had the difference remained, the update
-        // answered would have caused a delta of its own version. Of the same version it is news.
+        let deleted = self.deleted;
         if self.observe(version, timestamp, Trust::Other, gaps) == Verdict::Old {
-            return Verdict::Old;
+            let past = deleted || self.is_past(version, timestamp, gaps);
+            let number = version.number();
+            return match self.delta {
+                _ if past || number <= self.settled => Verdict::Old,
+                Some(seen) if number == seen => Verdict::Duplicate,
+                Some(seen) if number < seen => Verdict::Old,
+                // An answer came first. Whether the difference remains is unknown: the update
+                // answered has a delta of its own if the service tells every time.
+                Some(_) | None => Verdict::Overtaken,
+            };
         }
+        // Of the same version as an answer it is news.
         raise(&mut self.delta, version.number())
+    }
+
+    /// The whole document was fetched, its delta included: older deltas are void.
+    pub(crate) fn settle(&mut self, version: Version) {
+        let version = version.number();
+        if self.newest.is_none_or(|(newest, _)| version >= newest) {
+            self.settled = self.settled.max(version);
+        }
+    }
+
+    /// A delta that was overtaken is delivered all the same.
+    pub(crate) fn let_through(&mut self, version: Version) {
+        raise(&mut self.delta, version.number());
     }
 
     pub(crate) fn documents(
@@ -82,7 +110,7 @@ impl Versions {
         let deleted = self.deleted;
         match self.observe(version, timestamp, Trust::Other, gaps) {
             Verdict::Old if deleted || self.is_past(version, timestamp, gaps) => Verdict::Old,
-            Verdict::Old | Verdict::New | Verdict::Duplicate => {
+            Verdict::Old | Verdict::New | Verdict::Duplicate | Verdict::Overtaken => {
                 raise(&mut self.documents, version.number())
             }
         }
