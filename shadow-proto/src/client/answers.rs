@@ -80,10 +80,11 @@ impl Client {
             Owner::Foreign => Origin::Foreign,
             Owner::Nobody => Origin::Unknown,
         };
+        let gaps = self.gaps();
         let news = self
             .shadows
             .get_mut(shadow)
-            .is_some_and(|entry| entry.versions.delete(version, timestamp));
+            .is_some_and(|entry| entry.versions.delete(version, timestamp, gaps));
         if news {
             self.deleted(shadow, version, origin);
         } else if matches!(owner, Owner::Foreign | Owner::Nobody) {
@@ -287,10 +288,11 @@ impl Client {
 
     /// A get of ours found no shadow.
     fn found_deleted(&mut self, shadow: ShadowHandle) {
+        let gaps = self.gaps();
         let Some(entry) = self.shadows.get_mut(shadow) else {
             return;
         };
-        if entry.versions.newest.is_some() && entry.versions.delete(None, None) {
+        if entry.versions.newest.is_some() && entry.versions.delete(None, None, gaps) {
             self.deleted(shadow, None, Origin::Unknown);
         }
     }

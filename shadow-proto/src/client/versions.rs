@@ -205,7 +205,11 @@ impl Versions {
         &mut self,
         version: Option<Version>,
         timestamp: Option<Timestamp>,
+        gaps: Gaps,
     ) -> bool {
+        if self.is_before(timestamp, gaps) {
+            return false;
+        }
         let (newest, latest) = self.newest.unwrap_or_default();
         let version = version.map_or(newest, Version::number);
         if version < newest || (self.deleted && version == newest) {
@@ -295,8 +299,16 @@ mod tests {
         ] {
             let mut versions = Versions::default();
             delta(&mut versions, 5, 9);
-            assert!(versions.delete(Some(Version::new(5)), Some(Timestamp::from_seconds(10))));
-            assert!(!versions.delete(Some(Version::new(5)), Some(Timestamp::from_seconds(10))));
+            assert!(versions.delete(
+                Some(Version::new(5)),
+                Some(Timestamp::from_seconds(10)),
+                GAPS
+            ));
+            assert!(!versions.delete(
+                Some(Version::new(5)),
+                Some(Timestamp::from_seconds(10)),
+                GAPS
+            ));
             assert_eq!(
                 delta(&mut versions, version, seconds),
                 verdict,
@@ -309,7 +321,7 @@ mod tests {
     fn our_own_answer_after_a_delete_begins_the_new_count() {
         let mut versions = Versions::default();
         delta(&mut versions, 5, 9);
-        versions.delete(None, None);
+        versions.delete(None, None, GAPS);
         assert_eq!(answer(&mut versions, 1, 9, Trust::Other), Old);
         assert_eq!(answer(&mut versions, 1, 9, Trust::Ours), New);
         assert_eq!(delta(&mut versions, 2, 9), New);
@@ -329,7 +341,11 @@ mod tests {
     fn a_late_delete_answer_does_not_mute_the_new_shadow() {
         let mut versions = Versions::default();
         delta(&mut versions, 7, 12);
-        assert!(!versions.delete(Some(Version::new(5)), Some(Timestamp::from_seconds(10))));
+        assert!(!versions.delete(
+            Some(Version::new(5)),
+            Some(Timestamp::from_seconds(10)),
+            GAPS
+        ));
         assert_eq!(delta(&mut versions, 8, 12), New);
     }
 
@@ -339,7 +355,7 @@ mod tests {
         // The count goes on.
         let mut versions = Versions::default();
         assert_eq!(delta(&mut versions, 9, 10), New);
-        versions.delete(Some(Version::new(9)), stamp(10));
+        versions.delete(Some(Version::new(9)), stamp(10), GAPS);
         assert_eq!(delta(&mut versions, 11, 10), New);
         assert_eq!(versions.documents(Version::new(8), stamp(9), GAPS), Old);
         assert_eq!(versions.update(Version::new(8), stamp(9), GAPS), Old);
@@ -347,12 +363,16 @@ mod tests {
         // It begins anew.
         let mut versions = Versions::default();
         assert_eq!(delta(&mut versions, 9, 10), New);
-        versions.delete(Some(Version::new(9)), stamp(10));
+        versions.delete(Some(Version::new(9)), stamp(10), GAPS);
         assert_eq!(delta(&mut versions, 1, 20), New);
         assert_eq!(delta(&mut versions, 8, 9), Old);
         assert_eq!(versions.documents(Version::new(8), stamp(9), GAPS), Old);
         assert_eq!(versions.update(Version::new(8), stamp(9), GAPS), Old);
         assert_eq!(delta(&mut versions, 2, 15), New);
+        // The old delete's answer comes again, now that the new shadow has reached its version.
+        assert_eq!(delta(&mut versions, 9, 25), New);
+        assert!(!versions.delete(Some(Version::new(9)), stamp(10), GAPS));
+        assert!(versions.delete(Some(Version::new(9)), stamp(26), GAPS));
     }
 
     #[test]
