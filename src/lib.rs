@@ -19,6 +19,7 @@
 //! * `websocket`: `ws://` and, with `tls`, `wss://`.
 //! * `sigv4`: signing in with AWS credentials; brings `tls` and `websocket`.
 //! * `http-proxy`: through an HTTP proxy (CONNECT).
+//! * `rest`: a client of the REST data plane, beside those over MQTT.
 //!
 //! Without any, there is [`proto`]: the sans-IO core, to be driven by a loop of your own.
 
