@@ -3,5 +3,9 @@
 //! This package holds no logic. It re-exports the sans-IO core.
 
 pub use shadow_proto as proto;
+#[cfg(feature = "async-std")]
+pub use transport_async_std::async_std;
+#[cfg(feature = "smol")]
+pub use transport_async_std::smol;
 #[cfg(feature = "tokio")]
 pub use transport_tokio as tokio;
