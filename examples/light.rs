@@ -30,12 +30,12 @@ use application::Application;
 use args::{Args, Parsed};
 use console::{Console, Input, say};
 use device::{Device, Done};
-use device_shadow::tokio::{ConnectOptions, Endpoint, connect};
+use device_shadow::tokio::{ConnectOptions, Endpoint, ShadowClient, connect};
 use shadow_service::local::{Options, Server};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let args = match Args::read(std::env::args().skip(1)) {
+    let args = match Args::read(std::env::args_os().skip(1)) {
         Ok(Parsed::Run(args)) => args,
         Ok(Parsed::Help) => {
             say(args::HELP);
@@ -67,14 +67,19 @@ async fn run(args: &Args) -> Result<()> {
 
 /// On a broker that is there, with a shadow service behind it.
 async fn with_broker(args: &Args, endpoint: Endpoint, mut console: Console) -> Result<()> {
-    let shown = endpoint.to_string();
-    let client = connect(options(args, endpoint, args.client_id.clone())?).await?;
-    say(&format!("connected to {shown} as {}", args.client_id));
+    let id = &args.client_id;
+    say(&format!("connecting to {endpoint} as {id}"));
+    let client = tokio::select! {
+        client = connect(options(args, endpoint, id.clone())?) => client?,
+        () = console.stopped() => return Ok(()),
+    };
+    say(&format!("connected, {}", args.shown_shadow()));
     let mut device = Device::start(&client, args)?;
     let done = loop {
+        let listens = device.listens();
         tokio::select! {
             done = device.step() => if let Some(done) = done { break done },
-            input = console.next() => match input {
+            input = console.next(listens) => match input {
                 Input::Line(line) => if device.typed(&line) { break Done::Quit },
                 // A pipe that ends leaves a device that goes on.
                 Input::End => {}
@@ -82,15 +87,12 @@ async fn with_broker(args: &Args, endpoint: Endpoint, mut console: Console) -> R
             },
         }
     };
-    device.finish().await;
-    let left = client.shutdown(Duration::from_secs(2)).await;
+    goodbye(device, &[client], &mut console).await;
     match done {
-        Done::Quit => {
-            say("goodbye");
-            left.map_err(Into::into)
-        }
-        Done::Failed(error) => Err(error.into()),
+        Done::Quit => say("goodbye"),
+        Done::Failed(error) => return Err(error.into()),
     }
+    Ok(())
 }
 
 /// With a shadow service in this process, and the application too.
@@ -101,8 +103,8 @@ async fn all_by_itself(args: &Args, mut console: Console) -> Result<()> {
         .ok_or("the local service has no broker")?;
     let endpoint: Endpoint = format!("mqtt://{address}").parse()?;
     say(&format!(
-        "a shadow service of our own listens on {endpoint}, thing {}",
-        args.thing_name
+        "a shadow service of our own listens on {endpoint}, {}",
+        args.shown_shadow()
     ));
 
     let client = connect(options(args, endpoint.clone(), args.client_id.clone())?).await?;
@@ -113,10 +115,11 @@ async fn all_by_itself(args: &Args, mut console: Console) -> Result<()> {
 
     let typed = std::io::stdin().is_terminal();
     if typed {
-        say("type: desired VALUE as the application; VALUE, none, clear_shadow, quit as the light");
+        say(TERMINAL);
     }
     let mut play = pin!(application.play());
     let end = loop {
+        let listens = typed && device.listens();
         tokio::select! {
             done = device.step() => match done {
                 Some(Done::Failed(error)) => break Err(error.into()),
@@ -124,26 +127,45 @@ async fn all_by_itself(args: &Args, mut console: Console) -> Result<()> {
                 None => {}
             },
             played = &mut play, if !typed => break played.map(Some),
-            input = console.next() => match input {
-                Input::Line(line) if typed => match line.strip_prefix("desired ") {
-                    Some(value) => application.desire(value.trim()),
-                    None => if device.typed(&line) { break Ok(None) },
+            input = console.next(listens) => match input {
+                Input::Line(line) => match line.trim().split_once(char::is_whitespace) {
+                    Some(("desired", value)) => application.desire(value.trim()),
+                    None if line.trim() == "desired" => say("desired what? type: desired VALUE"),
+                    _ => if device.typed(&line) { break Ok(None) },
                 },
-                Input::Line(_) | Input::End => {}
-                Input::Stop => break Ok(None),
+                Input::End | Input::Stop => break Ok(None),
             },
         }
     };
-    device.finish().await;
-    for client in [client, client_of_application] {
-        let _ = client.shutdown(Duration::from_secs(2)).await;
-    }
+    goodbye(device, &[client, client_of_application], &mut console).await;
     server.stop().await;
-    if let Some(last) = end? {
-        say(&format!("in sync: {} = {last}", args.property));
+    match end? {
+        Some(last) => say(&format!("in sync: {} = {last}", args.property)),
+        None => say("goodbye"),
     }
     Ok(())
 }
+
+/// Lets what is on its way arrive, for a while; a second Ctrl-C cuts it short.
+async fn goodbye(mut device: Device, clients: &[ShadowClient], console: &mut Console) {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let leave = async {
+        let _ = tokio::time::timeout(PATIENCE, device.finish()).await;
+        for client in clients {
+            let _ = client.shutdown(PATIENCE).await;
+        }
+    };
+    tokio::select! {
+        () = leave => {}
+        () = console.stopped() => {}
+    }
+}
+
+const TERMINAL: &str = "\
+type what you like; for example
+  desired blue   as the application: the light is told, and reports
+  red            by hand at the light: reported and desired at once
+  none, clear_shadow, quit";
 
 fn options(args: &Args, endpoint: Endpoint, client_id: String) -> Result<ConnectOptions> {
     let mut options = ConnectOptions::new(endpoint);

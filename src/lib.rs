@@ -1,6 +1,29 @@
-//! AWS IoT Device Shadow for Rust: one API, pick a transport by feature.
+#![cfg_attr(feature = "tokio", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "tokio"),
+    doc = "AWS IoT Device Shadow for Rust: one API, pick a transport by feature."
+)]
 //!
-//! This package holds no logic. It re-exports the sans-IO core.
+//! # Features
+//!
+//! This package holds no logic; each feature only adds a re-export.
+//!
+//! * `tokio`: the module `tokio`, the client over the tokio runtime.
+//! * `smol`: the module `smol`, the same over smol.
+//! * `async-std`: the module `async_std`, the same over async-std, which is discontinued: `smol` in
+//!   its place is the whole switch.
+//!
+//! Or adds a way to connect to the transports above:
+//!
+//! * `tls`: `mqtts://`, with rustls and ring; `tls-aws-lc`: with rustls and AWS-LC. With both, ring
+//!   is the default and an option chooses.
+//! * `native-roots`: trust the authorities that the system trusts. Without it, a CA file is needed
+//!   for all but AWS.
+//! * `websocket`: `ws://` and, with `tls`, `wss://`.
+//! * `sigv4`: signing in with AWS credentials; brings `tls` and `websocket`.
+//! * `http-proxy`: through an HTTP proxy (CONNECT).
+//!
+//! Without any, there is [`proto`]: the sans-IO core, to be driven by a loop of your own.
 
 pub use shadow_proto as proto;
 #[cfg(feature = "async-std")]

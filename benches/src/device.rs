@@ -19,7 +19,6 @@ pub fn connected(shadows: usize) -> (Client, Vec<ShadowHandle>) {
     config.limits.shadows = shadows;
     config.limits.requests = 20_000;
     let mut client = Client::new(config);
-    client.handle_connected(false, NOW);
     let interest = Interest::DELTA;
     let handles = (0..shadows)
         .map(|n| {
@@ -27,6 +26,7 @@ pub fn connected(shadows: usize) -> (Client, Vec<ShadowHandle>) {
             client.add_shadow(id, interest, NOW).expect("room for it")
         })
         .collect();
+    client.handle_connected(false, NOW);
     drain(&mut client);
     (client, handles)
 }

@@ -31,11 +31,11 @@ const TOPICS: [(&str, &str); 13] = [
     ),
     (
         "named update delta",
-        "$aws/things/lamp-00017/shadow/name/network-config/update/delta",
+        "$aws/things/lamp-00017/shadow/name/config/update/delta",
     ),
     (
         "named get accepted",
-        "$aws/things/lamp-00017/shadow/name/network-config/get/accepted",
+        "$aws/things/lamp-00017/shadow/name/config/get/accepted",
     ),
     ("not ours jobs", "$aws/things/lamp-00017/jobs/notify-next"),
     (

@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use crate::{Result, args::Args, console::say};
 
 const COLORS: [&str; 3] = ["teal", "amber", "violet"];
-/// How long a light may take to report a color.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
 pub(crate) struct Application {
     shadow: Shadow,
     property: String,
+    /// How long a light may take to report a color.
+    patience: Duration,
 }
 
 impl Application {
@@ -26,20 +26,22 @@ impl Application {
         Ok(Self {
             shadow,
             property: args.property.clone(),
+            patience: args.patience,
         })
     }
 
-    /// Wants one value, without waiting for it.
+    /// Wants what was typed, without waiting for it; `none` for nothing.
     pub(crate) fn desire(&self, value: &str) {
-        let (shadow, state) = (
-            self.shadow.clone(),
-            json!({ (self.property.as_str()): value }),
-        );
-        let said = format!("application: desired {} = {value}", self.property);
+        let property = &self.property;
+        let wanted = match value {
+            "none" => Value::Null,
+            value => json!(value),
+        };
+        say(&format!("application: desired {property} = {value}"));
+        let desired = self.shadow.desire(&json!({ (property.as_str()): wanted }));
         tokio::spawn(async move {
-            match shadow.desire(&state).await {
-                Ok(_) => say(&said),
-                Err(failure) => say(&format!("application: {failure}")),
+            if let Err(failure) = desired.await {
+                say(&format!("application: {failure}"));
             }
         });
     }
@@ -56,14 +58,14 @@ impl Application {
                 .desire(&json!({ (self.property.as_str()): color }))
                 .await?;
             let reported = self.until_reported(&mut documents, color);
-            if tokio::time::timeout(PATIENCE, reported).await.is_err() {
+            if tokio::time::timeout(self.patience, reported).await.is_err() {
                 let document = self.shadow.get().await?;
                 let seen = text(document.reported.value());
-                let missing = format!(
-                    "{} = {color} is desired, and after {PATIENCE:?}",
-                    self.property
-                );
-                return Err(format!("not in sync: {missing} reported is {seen}").into());
+                return Err(format!(
+                    "not in sync: {} = {color} is desired, and after {:?} reported is {seen}",
+                    self.property, self.patience
+                )
+                .into());
             }
             last = color.to_owned();
             say(&format!(
@@ -92,6 +94,8 @@ impl Application {
                 return;
             }
         }
+        // The client has stopped; who waits is told by the time.
+        std::future::pending().await
     }
 
     fn reports(&self, documents: &Documents, color: &str) -> bool {

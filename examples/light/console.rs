@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, Write as _};
 
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 pub(crate) enum Input {
@@ -11,7 +12,7 @@ pub(crate) enum Input {
 }
 
 pub(crate) struct Console {
-    lines: mpsc::UnboundedReceiver<String>,
+    lines: mpsc::Receiver<String>,
     ended: bool,
     signals: Signals,
 }
@@ -20,11 +21,12 @@ impl Console {
     /// Reads standard input on a thread of its own: a read cannot be called off, and must not keep
     /// the program from ending.
     pub(crate) fn start() -> std::io::Result<Self> {
-        let (sender, lines) = mpsc::unbounded_channel();
+        let (sender, lines) = mpsc::channel(16);
         std::thread::spawn(move || {
-            for line in std::io::stdin().lock().lines() {
+            for line in std::io::stdin().lock().split(b'\n') {
                 let Ok(line) = line else { break };
-                if sender.send(line).is_err() {
+                let line = String::from_utf8_lossy(&line).into_owned();
+                if sender.blocking_send(line).is_err() {
                     break;
                 }
             }
@@ -36,8 +38,9 @@ impl Console {
         })
     }
 
-    /// The next line; once there are no more, `End` once. Ctrl-C and SIGTERM come at any time.
-    pub(crate) async fn next(&mut self) -> Input {
+    /// The next line, if there is an ear for it; once there are no more, `End` once. Ctrl-C and
+    /// SIGTERM come at any time.
+    pub(crate) async fn next(&mut self, listens: bool) -> Input {
         let Self {
             lines,
             ended,
@@ -45,7 +48,7 @@ impl Console {
         } = self;
         tokio::select! {
             () = signals.stop() => Input::Stop,
-            line = lines.recv(), if !*ended => match line {
+            line = lines.recv(), if listens && !*ended => match line {
                 Some(line) => Input::Line(line),
                 None => {
                     *ended = true;
@@ -54,6 +57,11 @@ impl Console {
             },
         }
     }
+
+    /// Waits for Ctrl-C or SIGTERM.
+    pub(crate) async fn stopped(&mut self) {
+        self.signals.stop().await;
+    }
 }
 
 /// Prints a line. Nobody reading it is no reason to stop.
@@ -61,6 +69,32 @@ pub(crate) fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
+
+/// A value as it is shown: text as it is typed unless that would mislead, no more than fits a line.
+pub(crate) fn shown(value: &Value) -> String {
+    let json = value.to_string();
+    let text = match value {
+        Value::String(text)
+            if text.trim() == text
+                && !text.chars().any(char::is_control)
+                && serde_json::from_str::<Value>(text).is_err()
+                && !text.is_empty() =>
+        {
+            text
+        }
+        _ => &json,
+    };
+    match text.char_indices().nth(MOST_SHOWN) {
+        None => text.clone(),
+        Some((end, _)) => format!(
+            "{}… ({} bytes)",
+            text.get(..end).unwrap_or_default(),
+            text.len()
+        ),
+    }
+}
+
+const MOST_SHOWN: usize = 100;
 
 #[cfg(unix)]
 struct Signals(tokio::signal::unix::Signal, tokio::signal::unix::Signal);

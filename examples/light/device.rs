@@ -1,25 +1,44 @@
 //! The light itself.
 
 use device_shadow::{
-    proto::{Delta, Document, Event, Interest, Json, Update},
+    proto::{Delta, Document, Event, Failure, Interest, Json, Stage, Update},
     tokio::{ConnectionEvent, ConnectionEvents, Events, RequestFailure, Shadow, ShadowClient},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 
-use crate::{Result, args::Args, console::say};
+use crate::{
+    Result,
+    args::Args,
+    console::{say, shown},
+};
 
 pub(crate) struct Device {
     shadow: Shadow,
     property: String,
     mute: bool,
+    /// `None` until it is known, and once it was removed.
     value: Option<Value>,
     /// Whether the shadow was in step once.
     started: bool,
+    /// What the shadow is found to be, until it is adopted or a delta says otherwise.
+    found: Option<Found>,
+    /// Whether the value was typed and the shadow could not be told.
+    untold: bool,
     events: Events,
     connection: ConnectionEvents,
-    /// Reports on their way.
-    reports: JoinSet<std::result::Result<(), RequestFailure>>,
+    /// Updates on their way.
+    updates: JoinSet<Sent>,
+}
+
+/// The answer to a get: the document, if there is one.
+struct Found(Option<Box<Document>>);
+
+/// An update that was on its way.
+struct Sent {
+    /// Whether it told a typed value.
+    typed: bool,
+    outcome: std::result::Result<(), RequestFailure>,
 }
 
 /// How a device ends.
@@ -41,30 +60,37 @@ impl Device {
             mute: args.mute,
             value: None,
             started: false,
+            found: None,
+            untold: false,
             events,
-            reports: JoinSet::new(),
+            updates: JoinSet::new(),
         })
+    }
+
+    /// Whether it has an ear for what is typed: not before the shadow's first answer, which would
+    /// undo it, and not while much is on its way.
+    pub(crate) fn listens(&self) -> bool {
+        self.started && self.updates.len() < 8
     }
 
     /// Handles what happens next.
     pub(crate) async fn step(&mut self) -> Option<Done> {
         tokio::select! {
+            biased;
             event = self.events.next() => match event {
                 Some(Ok(event)) => return self.handle(event),
                 // Too slow for all events: the next document makes up for it.
                 Some(Err(_)) => self.shadow.resync(),
                 None => return Some(Done::Failed("the client has stopped".to_owned())),
             },
+            // After the events: a delta that came before the answer is one of them, and wins.
+            () = std::future::ready(()), if self.found.is_some() => self.adopt(),
             Some(event) = self.connection.next() => match event {
-                ConnectionEvent::Connected(_) | ConnectionEvent::Stopped => {}
+                ConnectionEvent::Connecting { .. } | ConnectionEvent::Stopped => {}
                 other => say(&other.to_string()),
             },
-            Some(report) = self.reports.join_next() => match report {
-                Ok(Ok(())) => {}
-                Ok(Err(failure)) => {
-                    say(&format!("the report failed: {failure}"));
-                    self.shadow.resync();
-                }
+            Some(update) = self.updates.join_next() => match update {
+                Ok(sent) => self.told(sent),
                 Err(panic) => return Some(Done::Failed(panic.to_string())),
             },
         }
@@ -73,10 +99,7 @@ impl Device {
 
     fn handle(&mut self, event: Event) -> Option<Done> {
         match event {
-            Event::Ready { document, .. } => {
-                self.started = true;
-                self.adopt(document.as_deref());
-            }
+            Event::Ready { document, .. } => self.found = Some(Found(document)),
             Event::Delta { delta, .. } => self.apply(&delta),
             Event::Refused { filter, code, .. } => {
                 return Some(Done::Failed(format!(
@@ -84,7 +107,12 @@ impl Device {
                 )));
             }
             Event::ResyncFailed { failure, .. } if !self.started => {
-                return Some(Done::Failed(format!("could not get the shadow: {failure}")));
+                let hint = match failure.stage() {
+                    Some(Stage::Acknowledged) => "; does a shadow service run on this broker?",
+                    _ => "",
+                };
+                let failed = format!("could not get the shadow: {failure}{hint}");
+                return Some(Done::Failed(failed));
             }
             Event::ResyncFailed {
                 failure, retry_in, ..
@@ -105,112 +133,159 @@ impl Device {
         None
     }
 
-    /// Takes over what the shadow knows, or tells it what is.
-    fn adopt(&mut self, document: Option<&Document>) {
-        let Some(document) = document else {
-            say("there is no shadow yet");
-            return self.set_default();
+    /// Takes over what the shadow knows, or tells it what is. Comes at the start and after each
+    /// loss of the connection.
+    fn adopt(&mut self) {
+        let Some(Found(document)) = self.found.take() else {
+            return;
         };
-        let find = |section: Option<&Json>| read(section, &self.property);
-        if let Some(wanted) = find(document.delta.value()) {
-            say(&format!("the shadow wants {} = {wanted}", self.property));
+        let document = document.as_deref();
+        let started = std::mem::replace(&mut self.started, true);
+        let property = &self.property;
+        let find = |section: Option<&Json>| object(section?)?.remove(property);
+        if let Some(wanted) = document.and_then(|document| find(document.delta.value())) {
+            say(&format!("the shadow wants {property} = {}", shown(&wanted)));
             return self.change(wanted);
         }
-        match find(document.reported.value()) {
+        if self.untold {
+            return self.tell();
+        }
+        match document.and_then(|document| find(document.reported.value())) {
+            // An update on its way knows better.
+            Some(_) if !self.updates.is_empty() => {}
             Some(reported) => {
-                say(&format!(
-                    "the shadow has {} = {reported}, as wanted",
-                    self.property
-                ));
+                if self.value.as_ref() != Some(&reported) {
+                    say(&format!("the shadow has {property} = {}", shown(&reported)));
+                }
                 self.value = Some(reported);
             }
-            None => self.set_default(),
+            None => match self.value.clone() {
+                None if started => {}
+                None => {
+                    say(&format!("the shadow has no {property} yet: off"));
+                    self.change(json!("off"));
+                }
+                Some(value) => {
+                    say(&format!("the shadow has lost {property}"));
+                    self.change(value);
+                }
+            },
         }
-    }
-
-    fn set_default(&mut self) {
-        say(&format!("nothing known of {}, set to off", self.property));
-        self.change(json!("off"));
     }
 
     fn apply(&mut self, delta: &Delta) {
-        match read(Some(&delta.state), &self.property) {
-            Some(wanted) if self.value.as_ref() == Some(&wanted) && !self.reports.is_empty() => {
-                // Applied already, the report is on its way.
-            }
+        let mut state = object(&delta.state).unwrap_or_default();
+        match state.remove(&self.property) {
+            // Applied already, the report is on its way.
+            Some(wanted) if self.value.as_ref() == Some(&wanted) && !self.updates.is_empty() => {}
             Some(wanted) => {
-                say(&format!("delta: {} = {wanted}", self.property));
+                say(&format!("delta: {} = {}", self.property, shown(&wanted)));
                 self.change(wanted);
             }
-            None => say(&format!("delta without {}: {}", self.property, delta.state)),
+            None => {}
+        }
+        for (key, wanted) in &state {
+            say(&format!("delta: {key} = {}, not mine", shown(wanted)));
         }
     }
 
     /// Does what was asked, then reports what is: `reported` only.
     fn change(&mut self, value: Value) {
-        self.value = Some(value.clone());
-        let report = json!({ (self.property.as_str()): value });
-        if self.mute {
-            return say("mute: not reported");
+        (self.untold, self.started, self.found) = (false, true, None);
+        let said = format!("reported {} = {}", self.property, shown(&value));
+        match Json::from_value(&json!({ (self.property.as_str()): value })) {
+            Ok(state) => self.send(said, false, Update::reported(&state)),
+            Err(error) => say(&error.to_string()),
         }
-        let shadow = self.shadow.clone();
-        self.reports.spawn(async move {
-            shadow.report(&report).await?;
-            say(&format!("reported {report}"));
-            Ok(())
-        });
+        self.value = Some(value);
     }
 
-    /// A line typed at the light: whether that was the last.
+    /// A line typed at the light; whether that was the last.
     pub(crate) fn typed(&mut self, line: &str) -> bool {
         match line.trim() {
             "" => {}
             "quit" | "exit" => return true,
             "clear_shadow" => {
+                say("clearing the shadow");
                 self.value = None;
-                self.send("cleared the shadow".to_owned(), None);
+                self.send("cleared the shadow".to_owned(), false, Update::clear());
             }
-            "none" => {
-                self.value = None;
-                self.send(format!("removed {}", self.property), Some(Value::Null));
-            }
-            value if self.value.as_ref().and_then(Value::as_str) == Some(value) => {
-                say(&format!("{} is {value} already", self.property));
-            }
-            value => {
-                self.value = Some(json!(value));
-                self.send(
-                    format!("set {} = {value}, reported and desired", self.property),
-                    Some(json!(value)),
-                );
-            }
+            "none" => self.set(None),
+            value => self.set(Some(json!(value))),
         }
         false
     }
 
-    /// Sets the property in both sections at once: else the old desired value comes straight
-    /// back as a delta. `None` clears both sections.
-    fn send(&mut self, done: String, value: Option<Value>) {
-        let state =
-            value.map(|value| Json::from_value(&json!({ (self.property.as_str()): value })));
-        let shadow = self.shadow.clone();
-        self.reports.spawn(async move {
-            match state.transpose().map_err(RequestFailure::Json)? {
-                Some(state) => shadow.update(Update::both(&state, &state)).await?,
-                None => shadow.update(Update::clear()).await?,
-            };
-            say(&done);
-            Ok(())
+    fn set(&mut self, value: Option<Value>) {
+        let property = &self.property;
+        let shown = value.as_ref().map_or_else(|| "none".to_owned(), shown);
+        if self.value == value {
+            return say(&format!("{property} is {shown} already"));
+        }
+        say(&format!("{property} is now {shown}"));
+        self.value = value;
+        self.tell();
+    }
+
+    /// Tells the shadow what was typed: in both sections at once, else the old desired value comes
+    /// straight back as a delta.
+    fn tell(&mut self) {
+        self.untold = false;
+        let said = match &self.value {
+            Some(value) => format!("reported and desired {} = {}", self.property, shown(value)),
+            None => format!("removed {}", self.property),
+        };
+        match Json::from_value(&json!({ (self.property.as_str()): self.value })) {
+            Ok(state) => self.send(said, true, Update::both(&state, &state)),
+            Err(error) => say(&error.to_string()),
+        }
+    }
+
+    fn send(&mut self, said: String, typed: bool, update: Update<'_>) {
+        if self.mute {
+            return say("mute: not reported");
+        }
+        let update = self.shadow.update(update);
+        self.updates.spawn(async move {
+            let outcome = update.await.map(|_| say(&said));
+            Sent { typed, outcome }
         });
     }
 
-    /// Waits for the reports on their way.
+    /// The outcome of an update.
+    fn told(&mut self, sent: Sent) {
+        let Err(failure) = sent.outcome else { return };
+        say(&format!("the shadow was not told: {failure}"));
+        match failure {
+            // Once more as soon as the shadow is in step.
+            RequestFailure::Failure(Failure::TimedOut { .. } | Failure::Disconnected { .. }) => {
+                self.untold |= sent.typed;
+                self.shadow.resync();
+            }
+            // What was typed does not hold: back to what the shadow has.
+            _ if sent.typed => {
+                self.value = None;
+                self.shadow.resync();
+            }
+            // The same report would be refused again.
+            _ => {}
+        }
+    }
+
+    /// Waits for the updates on their way.
     pub(crate) async fn finish(&mut self) {
-        while self.reports.join_next().await.is_some() {}
+        while let Some(update) = self.updates.join_next().await {
+            if let Ok(Sent {
+                outcome: Err(failure),
+                ..
+            }) = update
+            {
+                say(&format!("the shadow was not told: {failure}"));
+            }
+        }
     }
 }
 
-fn read(state: Option<&Json>, property: &str) -> Option<Value> {
-    let mut state: serde_json::Map<String, Value> = state?.parse().ok()?;
-    state.remove(property)
+fn object(state: &Json) -> Option<Map<String, Value>> {
+    state.parse().ok()
 }

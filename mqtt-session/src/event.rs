@@ -76,9 +76,11 @@ pub enum Event {
         codes: Vec<UnsubackCode>,
     },
     /// The session asked for a filter again and the server answered: for an owner with
-    /// [`Restore::BySession`](crate::Restore::BySession) because the server lost the session, for
-    /// any owner because it may have (a CONNECT went unanswered before, so that "session present"
-    /// may mean a newer one). After a refusal the owner no longer holds the filter.
+    /// [`Restore::BySession`](crate::Restore::BySession) because the server lost the session, or
+    /// because it may have (a CONNECT went unanswered before, so that "session present" may mean a
+    /// newer one); in the second case for an owner with
+    /// [`Restore::ByOwner`](crate::Restore::ByOwner) too, who hears of refusals only. After a
+    /// refusal the owner no longer holds the filter.
     Restored {
         /// Whose.
         owner: Owner,

@@ -120,4 +120,4 @@ pub use session::{Disconnect, Input, Session};
 pub use shadow_proto::Instant;
 /// The shadow protocol's own two levels; converts into [`Qos`].
 pub use shadow_proto::Qos as ShadowQos;
-pub use subscriptions::{Ask, Hold, Owner, Release, Restore, Subscriptions};
+pub use subscriptions::{Answer, Ask, Hold, Owner, Release, Restore, Subscriptions};

@@ -109,6 +109,18 @@ pub struct Ask {
     pub qos: Qos,
 }
 
+/// An owner's answer, from [`Subscriptions::answered`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Answer {
+    /// Who waited.
+    pub owner: Owner,
+    /// The server's answer, no better than what the owner asked for.
+    pub code: SubackCode,
+    /// Who subscribes again for this owner.
+    pub restore: Restore,
+}
+
 #[derive(Debug, Default)]
 struct Entry {
     holders: Vec<Holder>,
@@ -197,14 +209,8 @@ impl Subscriptions {
     }
 
     /// The server answered one filter of a SUBSCRIBE. Returns the owners that waited for it, each
-    /// with its answer: no better than what it asked for. Those refused no longer hold the
-    /// filter, or hold it as before.
-    pub fn answered(
-        &mut self,
-        filter: &TopicFilter,
-        ticket: u64,
-        code: SubackCode,
-    ) -> Vec<(Owner, SubackCode)> {
+    /// with its answer. Those refused no longer hold the filter, or hold it as before.
+    pub fn answered(&mut self, filter: &TopicFilter, ticket: u64, code: SubackCode) -> Vec<Answer> {
         let Some(entry) = self.map_mut(filter).get_mut(filter) else {
             return Vec::new();
         };
@@ -222,7 +228,11 @@ impl Subscriptions {
             else {
                 return true;
             };
-            answers.push((held.owner, at_most(code, held.qos)));
+            answers.push(Answer {
+                owner: held.owner,
+                code: at_most(code, held.qos),
+                restore: held.restore,
+            });
             held.waiting = None;
             held.qos = if code.is_success() {
                 held.qos
@@ -450,9 +460,19 @@ mod tests {
         );
         let ask = table.next_ask(&filter).unwrap();
         assert_eq!(ask.qos, qos);
-        let answers = table.answered(&filter, ask.ticket, SubackCode::from(qos));
+        let answers = answered(&mut table, &filter, ask, SubackCode::from(qos));
         assert_eq!(answers, [(A, SubackCode::from(qos))]);
         (table, filter)
+    }
+
+    fn answered(
+        table: &mut Subscriptions,
+        filter: &TopicFilter,
+        ask: Ask,
+        code: SubackCode,
+    ) -> Vec<(Owner, SubackCode)> {
+        let answers = table.answered(filter, ask.ticket, code);
+        answers.iter().map(|it| (it.owner, it.code)).collect()
     }
 
     #[test]
@@ -463,7 +483,7 @@ mod tests {
         let ask = table.next_ask(&filter).unwrap();
         let _ = table.hold(B, &filter, Qos::AtMostOnce, Restore::BySession);
         assert_eq!(table.next_ask(&filter), None);
-        let answers = table.answered(&filter, ask.ticket, SubackCode::GRANTED_QOS_1);
+        let answers = answered(&mut table, &filter, ask, SubackCode::GRANTED_QOS_1);
         assert_eq!(
             answers,
             [
@@ -480,7 +500,7 @@ mod tests {
         assert_eq!(hold, Hold::Unanswered);
         let ask = table.next_ask(&filter).unwrap();
         assert_eq!(ask.qos, Qos::AtLeastOnce);
-        let answers = table.answered(&filter, ask.ticket, SubackCode::NOT_AUTHORIZED);
+        let answers = answered(&mut table, &filter, ask, SubackCode::NOT_AUTHORIZED);
         assert_eq!(answers, [(B, SubackCode::NOT_AUTHORIZED)]);
         assert_eq!(table.owners("a/b"), [A]);
         assert_eq!(table.holds(), 1);

@@ -8,8 +8,10 @@ mod filters;
 mod flow;
 mod incoming;
 mod index;
+mod latest;
 mod merge;
 mod operations;
+mod orphans;
 mod outcome;
 mod outputs;
 mod requests;
@@ -36,6 +38,7 @@ use crate::{
 };
 use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
 use core::time::Duration;
+use orphans::Orphans;
 use outputs::Outputs;
 use requests::Requests;
 use serde::{Deserialize, Serialize};
@@ -85,7 +88,9 @@ pub struct Client {
     outputs: Outputs,
     timers: Timers,
     /// SUBSCRIBEs and UNSUBSCRIBEs not answered.
-    pending: Vec<PendingSubscribe>,
+    pending: VecDeque<PendingSubscribe>,
+    /// Filters that removed shadows left on the broker.
+    orphans: Orphans,
     next_subscribe: u64,
     /// Shadows whose filters are to be looked at.
     dirty: Vec<ShadowHandle>,
@@ -129,7 +134,8 @@ impl Client {
             requests: Requests::new(config.limits.remembered),
             outputs: Outputs::new(&config.limits),
             timers: Timers::default(),
-            pending: Vec::new(),
+            pending: VecDeque::new(),
+            orphans: Orphans::default(),
             next_subscribe: 1,
             dirty: Vec::new(),
             lingering: Vec::new(),
@@ -180,11 +186,13 @@ impl Client {
         let shadow = self.shadows.insert(id, Interest::NONE);
         if let Err(budget) = self.reserve(shadow, interest) {
             self.shadows.remove(shadow);
+            self.settle();
             return Err(AddError::Budget(budget));
         }
         if let Some(entry) = self.shadows.get_mut(shadow) {
             entry.interest = interest;
         }
+        self.adopt(shadow);
         self.interest_changed(shadow, Interest::NONE);
         self.settle();
         Ok(shadow)
@@ -224,7 +232,7 @@ impl Client {
             self.fail(id, |stage| Failure::Removed { stage });
         }
         self.lingering.retain(|(other, ..)| *other != shadow);
-        self.unsubscribe_all(shadow);
+        self.orphan(shadow);
         self.shadows.remove(shadow);
         self.settle();
         Ok(())
@@ -265,6 +273,8 @@ impl Client {
             if let Some(entry) = self.shadows.get_mut(shadow) {
                 entry.interest = before;
             }
+            self.filters_changed(shadow);
+            self.settle();
             return Err(RegisterError::Budget(budget));
         }
         if let Some(entry) = self.shadows.get_mut(shadow) {
@@ -378,7 +388,11 @@ impl Client {
     #[must_use]
     pub fn subscriptions(&self, shadow: ShadowHandle) -> Option<(Interest, Interest)> {
         let entry = self.shadows.get(shadow)?;
-        Some((self.wanted(shadow, entry), entry.granted))
+        let wanted = filters::cover(self.wanted(shadow, entry), entry.wildcard);
+        let wanted = wanted
+            .into_iter()
+            .fold(Interest::NONE, |topics, filter| topics | filter);
+        Some((wanted, entry.granted))
     }
 
     /// Whether there is a connection.

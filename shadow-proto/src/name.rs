@@ -144,13 +144,59 @@ pub(crate) fn check(
     }
 }
 
-pub(crate) const fn is_thing_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_' | b'-')
+/// Whether it is a legal thing name.
+#[inline]
+pub(crate) fn is_thing(name: &str) -> bool {
+    (1..=MAX_THING_NAME).contains(&name.len()) && are_in(name, THING)
 }
 
-pub(crate) const fn is_shadow_byte(byte: u8) -> bool {
-    is_thing_byte(byte) || byte == b'$'
+/// Whether it is a legal shadow name.
+#[inline]
+pub(crate) fn is_shadow(name: &str) -> bool {
+    (1..=MAX_SHADOW_NAME).contains(&name.len()) && are_in(name, SHADOW)
 }
+
+pub(crate) fn is_thing_byte(byte: u8) -> bool {
+    bits(byte) & THING != 0
+}
+
+fn is_shadow_byte(byte: u8) -> bool {
+    bits(byte) & SHADOW != 0
+}
+
+/// Four bytes between two branches, the last four once more if need be: names are legal as a rule.
+#[inline(always)]
+fn are_in(name: &str, names: u8) -> bool {
+    let all = |bytes: &[u8]| bytes.iter().fold(names, |all, byte| all & bits(*byte)) != 0;
+    match name.as_bytes().last_chunk::<4>() {
+        Some(last) => name.as_bytes().chunks_exact(4).all(all) && all(last),
+        None => all(name.as_bytes()),
+    }
+}
+
+/// The names that may hold the byte.
+fn bits(byte: u8) -> u8 {
+    BYTES.get(usize::from(byte)).copied().unwrap_or(0)
+}
+
+const THING: u8 = 1;
+const SHADOW: u8 = 2;
+
+/// Which bytes names are made of.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the compiler evaluates it, and every index is a byte"
+)]
+static BYTES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut rest: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_-";
+    while let [byte, others @ ..] = rest {
+        table[*byte as usize] = THING | SHADOW;
+        rest = others;
+    }
+    table[b'$' as usize] = SHADOW;
+    table
+};
 
 /// The first level or levels of every shadow topic: `$aws` on AWS, something else on a broker
 /// that reserves `$` topics for itself.

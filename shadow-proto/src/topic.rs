@@ -36,6 +36,18 @@ impl Operation {
         }
     }
 
+    /// Splits a slash and an operation off the end.
+    fn split_off(topic: &str) -> Option<(&str, Self)> {
+        match topic.as_bytes().last()? {
+            b't' => Some((topic.strip_suffix("/get")?, Self::Get)),
+            b'e' => match topic.strip_suffix("/update") {
+                Some(rest) => Some((rest, Self::Update)),
+                None => Some((topic.strip_suffix("/delete")?, Self::Delete)),
+            },
+            _ => None,
+        }
+    }
+
     /// The topic a request of this operation is published to.
     #[must_use]
     pub const fn request(self) -> TopicKind {
@@ -157,6 +169,31 @@ impl TopicKind {
         })
     }
 
+    /// Splits the slash and the suffix of a kind off the end.
+    fn split_off(topic: &str) -> Option<(&str, Self)> {
+        // The last byte says what the rest can be.
+        match topic.as_bytes().last()? {
+            b'd' => {
+                if let Some(rest) = topic.strip_suffix("/accepted") {
+                    let (rest, operation) = Operation::split_off(rest)?;
+                    return Some((rest, operation.accepted()));
+                }
+                let rest = topic.strip_suffix("/rejected")?;
+                let (rest, operation) = Operation::split_off(rest)?;
+                Some((rest, operation.rejected()))
+            }
+            b'a' => Some((topic.strip_suffix("/update/delta")?, Self::UpdateDelta)),
+            b's' => Some((
+                topic.strip_suffix("/update/documents")?,
+                Self::UpdateDocuments,
+            )),
+            _ => {
+                let (rest, operation) = Operation::split_off(topic)?;
+                Some((rest, operation.request()))
+            }
+        }
+    }
+
     /// The operation this topic belongs to.
     #[must_use]
     pub const fn operation(self) -> Operation {
@@ -203,6 +240,7 @@ pub struct Topic<'a> {
 impl<'a> Topic<'a> {
     /// Reads a topic that begins with `$aws`. `None`: it is not a shadow topic.
     #[must_use]
+    #[inline]
     pub fn parse(topic: &'a str) -> Option<Self> {
         Self::parse_rest(topic.strip_prefix("$aws")?)
     }
@@ -214,22 +252,33 @@ impl<'a> Topic<'a> {
     }
 
     fn parse_rest(rest: &'a str) -> Option<Self> {
-        // The grammar is unambiguous: the level after `shadow` is `name` for a named shadow
-        // and the operation otherwise, so that a shadow may be called `get`.
+        // From the end, for most topics of other services differ there: what is not ours costs
+        // a few comparisons, whatever its length.
+        let (rest, kind) = TopicKind::split_off(rest)?;
         let rest = rest.strip_prefix("/things/")?;
-        let (thing, rest) = take_name(rest, name::MAX_THING_NAME, name::is_thing_byte)?;
-        let rest = rest.strip_prefix("shadow/")?;
-        let (shadow, rest) = match rest.strip_prefix("name/") {
-            None => (None, rest),
-            Some(rest) => {
-                let (shadow, rest) = take_name(rest, name::MAX_SHADOW_NAME, name::is_shadow_byte)?;
-                (Some(shadow), rest)
-            }
-        };
-        Some(Self {
+        let classic = rest.strip_suffix("/shadow");
+        if let Some(thing) = classic.filter(|thing| name::is_thing(thing)) {
+            return Some(Self {
+                thing,
+                shadow: None,
+                kind,
+            });
+        }
+        Self::parse_named(rest, kind)
+    }
+
+    #[inline(never)]
+    fn parse_named(rest: &'a str, kind: TopicKind) -> Option<Self> {
+        // The grammar is unambiguous: the level after `shadow` is `name` for a named shadow and
+        // the operation otherwise, so that a shadow may be called `get`, or `shadow`.
+        let (rest, shadow) = rest.split_at_checked(last_slash(rest.as_bytes())?)?;
+        let thing = rest.strip_suffix("/shadow/name")?;
+        let shadow = shadow.strip_prefix('/')?;
+        let legal = name::is_thing(thing) && name::is_shadow(shadow);
+        legal.then_some(Self {
             thing,
-            shadow,
-            kind: TopicKind::from_suffix(rest)?,
+            shadow: Some(shadow),
+            kind,
         })
     }
 
@@ -318,13 +367,23 @@ fn spell(prefix: &str, thing: &str, shadow: Option<&str>, suffix: &str) -> Box<s
     topic.into_boxed_str()
 }
 
-/// Splits a legal name and the slash after it off the front.
-fn take_name(text: &str, max: usize, legal: fn(u8) -> bool) -> Option<(&str, &str)> {
-    let end = text.bytes().take(max + 1).position(|byte| !legal(byte))?;
-    if end == 0 || text.as_bytes().get(end) != Some(&b'/') {
-        return None;
+/// Where the last slash is; looks at eight bytes at a time.
+fn last_slash(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_be_bytes([1; 8]);
+    const SLASHES: u64 = u64::from_be_bytes([b'/'; 8]);
+    let mut end = bytes.len();
+    let mut words = bytes.rchunks_exact(8);
+    for word in words.by_ref() {
+        let word = u64::from_be_bytes(word.try_into().ok()?) ^ SLASHES;
+        // The lowest bit that is left belongs to the lowest byte that is zero; what a borrow adds
+        // lies above it. The lowest byte is the last one.
+        let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
+        if zeros != 0 {
+            return Some(end - 1 - zeros.trailing_zeros() as usize / 8);
+        }
+        end -= 8;
     }
-    Some((text.get(..end)?, text.get(end + 1..)?))
+    words.remainder().iter().rposition(|byte| *byte == b'/')
 }
 
 #[cfg(test)]
@@ -339,6 +398,8 @@ mod tests {
             ShadowId::classic("t:_-1").unwrap(),
             ShadowId::named("t", "get").unwrap(),
             ShadowId::named("name", "$x").unwrap(),
+            ShadowId::named("shadow", "shadow").unwrap(),
+            ShadowId::classic("shadow").unwrap(),
             ShadowId::named(&"t".repeat(128), &"s".repeat(64)).unwrap(),
         ] {
             for kind in TopicKind::ALL {
@@ -358,6 +419,7 @@ mod tests {
     #[test]
     fn what_is_not_ours_is_refused() {
         let long = format!("$aws/things/{}/shadow/get", "t".repeat(129));
+        let long_shadow = format!("$aws/things/t/shadow/name/{}/get", "s".repeat(65));
         for topic in [
             "",
             "$aws",
@@ -373,11 +435,40 @@ mod tests {
             "$aws/things/t/shadow/update/deltas",
             "$aws/things/t$/shadow/get",
             "$aws/things/é/shadow/get",
+            "$aws/things/t/shadow/name/s$/get/x",
+            "$aws/things/t/shadow/name/s/t/get",
+            "$aws/things/t/x/shadow/get",
+            "$aws/things/shadow/get",
+            "$aws/things/t/shadow/nameget",
+            "$aws/things/t/shadow/names/s/get",
+            "$aws/things/t/shadow/name/é/get",
+            "$aws/things/tshadow/get",
+            "/things/t/shadow/get",
             "$AWS/things/t/shadow/get",
             "$aws/things/t/jobs/notify",
             &long,
+            &long_shadow,
         ] {
             assert_eq!(Topic::parse(topic), None, "{topic}");
+        }
+    }
+
+    #[test]
+    fn the_last_slash_is_found_wherever_it_is() {
+        for length in 0..40 {
+            for at in 0..length {
+                // The neighbours of a slash among the bytes are where a borrow would show.
+                for filler in [b'0', b'.', 0, 0xff, b'/' ^ 0x80] {
+                    let mut bytes = alloc::vec![filler; length];
+                    bytes[at] = b'/';
+                    assert_eq!(last_slash(&bytes), Some(at));
+                    bytes[0] = b'/';
+                    assert_eq!(last_slash(&bytes), Some(at));
+                    bytes[0] = filler;
+                    bytes[at] = filler;
+                    assert_eq!(last_slash(&bytes), None);
+                }
+            }
         }
     }
 }

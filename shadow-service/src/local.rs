@@ -9,6 +9,8 @@ pub mod http;
 mod listen;
 #[cfg(feature = "client")]
 pub mod mqtt;
+#[cfg(feature = "client")]
+pub mod republish;
 mod server;
 
 pub use clock::Clock;

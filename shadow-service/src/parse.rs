@@ -5,6 +5,7 @@
 //! level. So a payload costs memory in proportion to its length and never a deep call.
 
 use crate::value::{MAX_NESTING, Number, Object, Scalar, Value};
+use crate::write::first_special;
 use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
 use core::fmt;
 
@@ -284,8 +285,7 @@ impl<'a> Reader<'a> {
     /// The text up to a quote or a backslash.
     fn plain(&mut self) -> Result<&'a str, ParseError> {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let stop = |byte: &u8| matches!(byte, b'"' | b'\\' | 0x00..=0x1f);
-        let length = rest.iter().position(stop).unwrap_or(rest.len());
+        let length = first_special(rest).unwrap_or(rest.len());
         let start = self.at;
         self.at += length;
         if self.peek().is_some_and(|byte| byte < 0x20) {

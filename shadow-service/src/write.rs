@@ -44,28 +44,50 @@ pub(crate) fn object<S>(out: &mut String, members: &Object<S>) {
 
 /// The metadata of `value`: the same shape, with `{"timestamp": seconds}` for every leaf.
 pub(crate) fn metadata(out: &mut String, value: &Value<Timestamp>) {
-    match value {
-        Value::Leaf(_, stamp) => timestamp_leaf(out, *stamp),
-        Value::Array(elements) => array(out, elements, metadata),
-        Value::Object(members) => object_metadata(out, members),
-    }
+    Metadata::default().value(out, value);
 }
 
 pub(crate) fn object_metadata(out: &mut String, members: &Object<Timestamp>) {
-    let mut writer = Members::open(out);
-    for (name, member) in members.iter() {
-        metadata(writer.name(name), member);
+    Metadata::default().object(out, members);
+}
+
+/// Writes metadata. Most leaves next to each other have one time, whose text is kept.
+#[derive(Default)]
+pub(crate) struct Metadata {
+    leaf: String,
+    stamp: Option<Timestamp>,
+}
+
+impl Metadata {
+    pub(crate) fn value(&mut self, out: &mut String, value: &Value<Timestamp>) {
+        match value {
+            Value::Leaf(_, stamp) => self.leaf(out, *stamp),
+            Value::Array(elements) => array(out, elements, |out, value| self.value(out, value)),
+            Value::Object(members) => self.object(out, members),
+        }
     }
-    writer.close();
+
+    pub(crate) fn object(&mut self, out: &mut String, members: &Object<Timestamp>) {
+        let mut writer = Members::open(out);
+        for (name, member) in members.iter() {
+            self.value(writer.name(name), member);
+        }
+        writer.close();
+    }
+
+    fn leaf(&mut self, out: &mut String, stamp: Timestamp) {
+        if self.stamp != Some(stamp) {
+            self.stamp = Some(stamp);
+            self.leaf.clear();
+            self.leaf.push_str(r#"{"timestamp":"#);
+            unsigned(&mut self.leaf, stamp.seconds());
+            self.leaf.push('}');
+        }
+        out.push_str(&self.leaf);
+    }
 }
 
-fn timestamp_leaf(out: &mut String, stamp: Timestamp) {
-    out.push_str(r#"{"timestamp":"#);
-    unsigned(out, stamp.seconds());
-    out.push('}');
-}
-
-fn array<S>(out: &mut String, elements: &[Value<S>], each: fn(&mut String, &Value<S>)) {
+fn array<S>(out: &mut String, elements: &[Value<S>], mut each: impl FnMut(&mut String, &Value<S>)) {
     out.push('[');
     for (at, element) in elements.iter().enumerate() {
         if at > 0 {
@@ -117,10 +139,7 @@ pub(crate) fn string(out: &mut String, text: &str) {
     out.push('"');
     let mut rest = text;
     // Everything that needs an escape is one byte of ASCII, so cutting there is safe.
-    while let Some(at) = rest
-        .bytes()
-        .position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f))
-    {
+    while let Some(at) = first_special(rest.as_bytes()) {
         let (plain, tail) = rest.split_at_checked(at).unwrap_or((rest, ""));
         out.push_str(plain);
         let mut tail = tail.chars();
@@ -131,6 +150,33 @@ pub(crate) fn string(out: &mut String, text: &str) {
     }
     out.push_str(rest);
     out.push('"');
+}
+
+/// Where the first byte is that cannot stand in a JSON string as it is, if there is one.
+pub(crate) fn first_special(bytes: &[u8]) -> Option<usize> {
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+    let mut at = 0;
+    // Eight bytes at once: most text has nothing special at all.
+    while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        if any_special(u64::from_le_bytes(*eight)) {
+            break;
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    rest.iter().position(special).map(|found| at + found)
+}
+
+/// Whether one of eight bytes is a quote, a backslash or below 0x20.
+const fn any_special(eight: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // The high bit of a byte of `x - n` is set where the byte was below `n`, or high itself.
+    let quote = eight ^ (ONES * b'"' as u64);
+    let backslash = eight ^ (ONES * b'\\' as u64);
+    let below =
+        eight.wrapping_sub(ONES * 0x20) | quote.wrapping_sub(ONES) | backslash.wrapping_sub(ONES);
+    below & !eight & HIGH != 0
 }
 
 fn escape(out: &mut String, special: char) {
@@ -191,5 +237,23 @@ mod tests {
         );
     }
 
-    use alloc::borrow::ToOwned;
+    #[test]
+    fn every_special_byte_is_found_wherever_it_is() {
+        for length in 0..40 {
+            for filler in [
+                b'a', b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xa2, 0xdc, 0xff,
+            ] {
+                assert_eq!(first_special(&vec![filler; length]), None, "{filler}");
+                for at in 0..length {
+                    for special in (0..=0x1f).chain([b'"', b'\\']) {
+                        let mut bytes = vec![filler; length];
+                        bytes[at] = special;
+                        assert_eq!(first_special(&bytes), Some(at), "{filler} {special}");
+                    }
+                }
+            }
+        }
+    }
+
+    use alloc::{borrow::ToOwned, vec};
 }

@@ -107,10 +107,7 @@ async fn mistakes_are_one_clear_line() {
     let nobody = format!("mqtt://127.0.0.1:{}", testkit::free_port());
     let (code, error) = Program::start(&["--broker", &nobody]).end().await;
     assert_eq!((code, error.lines().count()), (Some(1), 1), "{error}");
-    assert!(
-        error.starts_with(&format!("shadow-local: {nobody}: ")),
-        "{error}"
-    );
+    assert!(error.contains(&nobody), "{error}");
     let (code, error) = Program::start(&["--broker", "http://x"]).end().await;
     assert_eq!((code, error.lines().count()), (Some(2), 1), "{error}");
     let (code, error) = Program::start(&["--lisen", "0"]).end().await;

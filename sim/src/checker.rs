@@ -116,8 +116,9 @@ impl NodeCheck {
     /// The client's own get for a shadow is over, or may be.
     pub(crate) fn fetched(&mut self, shadow: usize) {
         let asks = &self.asks;
-        self.flights
-            .retain(|id, flight| flight.shadow != shadow || asks.contains_key(id));
+        self.flights.retain(|id, flight| {
+            flight.shadow != shadow || asks.get(id).is_some_and(|ask| !ask.over)
+        });
     }
 
     /// Whether a request with that token has no outcome yet, and no answer to it is a duplicate.
@@ -145,6 +146,12 @@ impl NodeCheck {
     }
 
     pub(crate) fn unsubscribes(&mut self, id: SubscribeId, filters: &[Rc<str>]) {
+        // A SUBACK that comes after this speaks of the time before.
+        for asked in self.pending.values_mut().flatten() {
+            if filters.contains(asked) {
+                *asked = "".into();
+            }
+        }
         let before = filters.iter().filter(|filter| self.granted.remove(*filter));
         let before = before.cloned().collect();
         self.leaving.insert(id, before);
@@ -164,6 +171,9 @@ impl NodeCheck {
             .iter()
             .zip(codes)
         {
+            if filter.is_empty() {
+                continue;
+            }
             if code.is_granted() {
                 self.granted.insert(filter.clone());
             } else {
@@ -239,7 +249,10 @@ impl NodeCheck {
     /// What was promised not to be applied was not.
     pub(crate) fn check_harmless(&self, model: &Model, node: usize) {
         for key in &self.harmless {
-            let applied = model.fates.get(key).map_or(0, |fate| fate.applied);
+            let applied = model
+                .fates
+                .get(key)
+                .map_or(0, |fate| fate.applied - fate.excused);
             assert_eq!(
                 applied, 0,
                 "client {node}: a request that ended as surely not applied was applied: {key:?}"
@@ -362,7 +375,7 @@ impl World {
 
     /// The broker takes a publish: the answers can be delivered.
     pub(crate) fn check_answerable(&self, node: usize, publish: &Outbound) {
-        if !publish.answered || self.plan.nodes[node].stubborn {
+        if !publish.answered {
             return;
         }
         let topic = Topic::parse(&publish.topic).expect("clients publish to shadow topics");
@@ -604,6 +617,11 @@ impl World {
         let Some(session) = &self.broker.sessions[node] else {
             return;
         };
+        let faults = &self.plan.faults;
+        if faults.fail_subscribe > 0 || faults.withhold_suback > 0 {
+            // What the client could not give up, or does not know of, is there as well.
+            return;
+        }
         let max = it.client.config().budget.per_connection as usize;
         assert!(
             it.inherited || session.filters.len() <= max,
@@ -629,11 +647,6 @@ impl World {
             assert!(
                 output.is_none(),
                 "client {node}: handle_timeout before {due:?} yields {output:?}"
-            );
-            assert_eq!(
-                client.poll_timeout(),
-                due,
-                "client {node}: the deadline moves"
             );
         }
     }

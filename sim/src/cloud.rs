@@ -28,6 +28,8 @@ pub(crate) struct Request {
     pub(crate) payload: Rc<[u8]>,
     /// By when it is void.
     pub(crate) expires: Option<Instant>,
+    /// Whether the broker passes it on twice.
+    pub(crate) doubled: bool,
 }
 
 /// The service, and whether it is there.
@@ -207,13 +209,13 @@ impl World {
             )
         });
         match &handled.outcome {
-            Ok(version) => self.accepted(
-                shadow,
-                operation,
-                *version,
-                token.as_deref(),
-                &handled.messages,
-            ),
+            Ok(version) => {
+                let token = token.as_deref();
+                self.accepted(shadow, operation, *version, token, &handled.messages);
+                if let Some(token) = token.filter(|_| request.doubled) {
+                    self.model.fate(shadow, operation, token).excused += 1;
+                }
+            }
             Err(error) if error.code() == 429 => self.totals.note(Fault::RateEnforced),
             Err(error) if error.code() == 500 => self.totals.note(Fault::StoreFailure),
             Err(_) => {}

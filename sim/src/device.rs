@@ -31,15 +31,22 @@ pub(crate) struct Held {
     pub(crate) version: Option<Version>,
     /// Whether a refusal was told since the last remedy.
     pub(crate) refused: bool,
+    /// Whether what operations used may be refused still: only what it registered was asked for
+    /// again.
+    pub(crate) partly: bool,
+    /// Whether events were dropped because it did not take them.
+    pub(crate) lagged: bool,
 }
 
 /// What a client was told of a shadow.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
-    /// The incarnation that what comes next is at least of.
-    incarnation: u32,
-    delta: Option<u64>,
-    documents: Option<u64>,
+    /// The incarnation that what comes next is at least of, since the delete of the one before was told.
+    floor: u32,
+    /// The last delta: incarnation and version.
+    delta: (u32, u64),
+    /// The last documents.
+    documents: (u32, u64),
     pub(crate) mirror: Option<Mirror>,
 }
 
@@ -65,6 +72,8 @@ impl Held {
             seen: Seen::default(),
             version: None,
             refused: false,
+            partly: false,
+            lagged: false,
         }
     }
 }
@@ -136,7 +145,10 @@ impl World {
             }
             Event::UnattributedRejection { .. } => self.totals.note(Happened::Unattributed),
             Event::Undecodable { .. } => self.totals.note(Happened::Undecodable),
-            Event::Lagged { dropped, .. } => self.totals.add(Happened::Lagged, dropped.into()),
+            Event::Lagged { dropped, .. } => {
+                self.totals.add(Happened::Lagged, dropped.into());
+                self.nodes[node].held[held].lagged = true;
+            }
             Event::Delta { delta, origin, .. } => {
                 self.totals.note(Happened::Delta);
                 self.check_origin(
@@ -356,23 +368,15 @@ impl World {
         let history = self.model.history(shadow);
         let seen = &self.nodes[node].held[held].seen;
         let number = version.map(Version::number);
-        let after = match number {
-            Some(number) => {
-                let deletes = history.deletes.iter();
-                let mut of = deletes
-                    .filter(|(version, of)| *version == number && *of >= seen.incarnation)
-                    .map(|(_, of)| *of);
-                let of = of.next();
-                of.unwrap_or_else(|| panic!("client {node}: a delete that never was: {number}")) + 1
-            }
-            None => seen.incarnation,
-        };
+        if let Some(number) = number {
+            let deletes = history.deletes.iter();
+            let mut of = deletes.filter(|(version, of)| *version == number && *of >= seen.floor);
+            let Some((_, of)) = of.next() else {
+                panic!("client {node}: a delete that never was: {number}");
+            };
+            self.nodes[node].held[held].seen.floor = of + 1;
+        }
         let it = &mut self.nodes[node].held[held];
-        it.seen.incarnation = after;
-        (it.seen.delta, it.seen.documents) = match number {
-            Some(_) => (None, None),
-            None => (it.seen.delta, it.seen.documents),
-        };
         let gone = it.seen.mirror.as_ref();
         if gone.is_some_and(|mirror| number.is_none_or(|number| mirror.version <= number)) {
             it.seen.mirror = None;
@@ -387,26 +391,17 @@ impl World {
         let facts = self.model.history(shadow).facts(version);
         let seen = &self.nodes[node].held[held].seen;
         let fits = facts.iter().find(|(incarnation, facts)| {
-            let newer = match incarnation.cmp(&seen.incarnation) {
-                std::cmp::Ordering::Less => false,
-                std::cmp::Ordering::Equal => seen.delta.is_none_or(|last| version > last),
-                std::cmp::Ordering::Greater => true,
-            };
+            let newer = *incarnation >= seen.floor && (*incarnation, version) > seen.delta;
             newer && facts.delta.as_deref() == Some(delta.state.as_str())
         });
         let Some((incarnation, _)) = fits else {
             panic!(
                 "client {node}: the delta of version {version} is old, came before, or never was \
-                 (last {:?} of incarnation {}; known: {facts:?}): {delta:?}",
-                seen.delta, seen.incarnation
+                 ({seen:?}; known: {facts:?}): {delta:?}"
             );
         };
-        let incarnation = *incarnation;
-        let seen = self.seen(node, held);
-        if incarnation != seen.incarnation {
-            seen.documents = None;
-        }
-        (seen.incarnation, seen.delta) = (incarnation, Some(version));
+        let last = (*incarnation, version);
+        self.nodes[node].held[held].seen.delta = last;
         self.nodes[node].held[held].version = Some(delta.version);
     }
 
@@ -417,26 +412,17 @@ impl World {
         let facts = self.model.history(shadow).facts(version);
         let seen = &self.nodes[node].held[held].seen;
         let fits = facts.iter().find(|(incarnation, facts)| {
-            let newer = match incarnation.cmp(&seen.incarnation) {
-                std::cmp::Ordering::Less => false,
-                std::cmp::Ordering::Equal => seen.documents.is_none_or(|last| version > last),
-                std::cmp::Ordering::Greater => true,
-            };
+            let newer = *incarnation >= seen.floor && (*incarnation, version) > seen.documents;
             newer && facts.desired == desired && facts.reported == reported
         });
         let Some((incarnation, _)) = fits else {
             panic!(
-                "client {node}: the documents of version {version} are old, came before, or never were \
-                 (last {:?} of incarnation {}; known: {facts:?})",
-                seen.documents, seen.incarnation
+                "client {node}: the documents of version {version} are old, came before, or never \
+                 were ({seen:?}; known: {facts:?})"
             );
         };
-        let incarnation = *incarnation;
-        let seen = self.seen(node, held);
-        if incarnation != seen.incarnation {
-            seen.delta = None;
-        }
-        (seen.incarnation, seen.documents) = (incarnation, Some(version));
+        let last = (*incarnation, version);
+        self.nodes[node].held[held].seen.documents = last;
     }
 
     fn check_origin(&self, node: usize, origin: Origin, token: Option<&str>) {

@@ -50,6 +50,9 @@ impl History {
 pub(crate) struct Fate {
     /// How often one was applied.
     pub(crate) applied: u32,
+    /// How often that was one of two copies: if the first was refused for the rate, the client
+    /// cannot know of the second.
+    pub(crate) excused: u32,
     /// How often one was served at all.
     pub(crate) served: u32,
 }

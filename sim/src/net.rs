@@ -27,7 +27,11 @@ pub(crate) enum Up {
         id: SubscribeId,
         filters: Vec<Rc<str>>,
     },
-    Publish(Rc<Outbound>),
+    Publish {
+        publish: Rc<Outbound>,
+        /// Whether the session repeats it.
+        again: bool,
+    },
     Puback {
         number: u64,
     },
@@ -74,7 +78,9 @@ impl World {
         let delay = self.wire_delay();
         let Self { nodes, now, .. } = self;
         let it = &mut nodes[node];
-        if it.wire != Some(it.conn) {
+        // Before CONNACK nothing but CONNECT is sent; what the session keeps it repeats then.
+        let early = it.phase == Phase::Connecting && !matches!(packet, Up::Connect { .. });
+        if early || it.wire != Some(it.conn) {
             return;
         }
         let at = it.up_at.max(*now + delay);
@@ -172,6 +178,7 @@ impl World {
             return;
         }
         it.phase = Phase::Connecting;
+        it.unanswered = (true, it.unanswered.0 || it.unanswered.1);
         it.conn = conn;
         it.wire = Some(conn);
         (it.up_at, it.down_at) = (now, now);
@@ -203,7 +210,12 @@ impl World {
                     self.send_down(node, conn, Down::Unsuback { id });
                 }
             }
-            Up::Publish(publish) => self.broker_takes(node, conn, &publish),
+            Up::Publish { publish, again } => {
+                if !again {
+                    self.check_answerable(node, &publish);
+                }
+                self.broker_takes(node, conn, &publish);
+            }
             Up::Puback { number } => {
                 if let Some(session) = &mut self.broker.sessions[node] {
                     session.in_flight.retain(|(other, _)| *other != number);
@@ -290,7 +302,6 @@ impl World {
     }
 
     fn broker_takes(&mut self, node: usize, conn: u64, publish: &Outbound) {
-        self.check_answerable(node, publish);
         let at_least_once = publish.qos == Qos::AtLeastOnce;
         let id = publish.id;
         if at_least_once && self.fault(self.faults.refuse_publish, Fault::PublishRefused) {
@@ -335,6 +346,7 @@ impl World {
                 topic: topic.clone(),
                 payload: payload.clone(),
                 expires,
+                doubled: copies > 1,
             };
             self.schedule(at, Happening::Request(request));
         }
@@ -450,6 +462,14 @@ impl World {
 
     /// CONNACK: the session repeats what was not acknowledged, then the client goes on.
     fn connected(&mut self, node: usize, session_present: bool) {
+        // A CONNECT that was not answered may have begun a new session: that a session is there
+        // then proves nothing, and a driver that cannot know has to say that it was lost.
+        let (_, doubtful) = std::mem::take(&mut self.nodes[node].unanswered);
+        if session_present && doubtful {
+            self.totals.note(Fault::DoubtfulSession);
+            self.nodes[node].inherited = true;
+        }
+        let session_present = session_present && !doubtful;
         self.log(|| format!("client {node}: connected, session {session_present}"));
         self.totals.note(Sum::Reconnects);
         let stubborn = self.plan.nodes[node].stubborn;
@@ -467,7 +487,8 @@ impl World {
                 true => Fault::Retransmitted,
                 false => Fault::Stubborn,
             });
-            self.send_up(node, Up::Publish(publish));
+            let again = true;
+            self.send_up(node, Up::Publish { publish, again });
         }
         self.feed(node, |client, now| {
             client.handle_connected(session_present, now);

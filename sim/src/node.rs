@@ -2,7 +2,7 @@
 
 use crate::{
     checker::NodeCheck,
-    device::{Held, Seen},
+    device::Held,
     net::{Outbound, Up},
     plan::{Plan, Role},
     totals::{Fault, Happened, Sum},
@@ -35,12 +35,16 @@ pub(crate) struct Node {
     /// When the last packet arrives: a connection keeps their order.
     pub(crate) up_at: Instant,
     pub(crate) down_at: Instant,
+    /// Whether its last CONNECT was not answered, and whether that is so of the one before.
+    pub(crate) unanswered: (bool, bool),
     /// Whether cuts of its connection are under way.
     pub(crate) cuts: bool,
     /// QoS 1 publishes that its MQTT session repeats.
     pub(crate) unacked: Vec<Rc<Outbound>>,
     /// Whether its driver takes no outputs for now.
     pub(crate) stalled: bool,
+    /// Whether outputs are being taken: some that come next may be outcomes.
+    pub(crate) draining: bool,
     /// Whether it ever stalled in this life, which makes times inexact.
     pub(crate) dozed: bool,
     lateness: Duration,
@@ -48,6 +52,8 @@ pub(crate) struct Node {
     pub(crate) inherited: bool,
     pub(crate) held: Vec<Held>,
     pub(crate) check: NodeCheck,
+    /// Whether its application did what is left to it after the faults.
+    pub(crate) remedied: bool,
 }
 
 impl Node {
@@ -62,9 +68,12 @@ impl Node {
             wire: None,
             up_at: Instant::ORIGIN,
             down_at: Instant::ORIGIN,
+            unanswered: (false, false),
             cuts: false,
             unacked: Vec::new(),
             stalled: false,
+            draining: false,
+            remedied: false,
             dozed: false,
             lateness: Duration::from_millis(node.lateness),
             inherited: false,
@@ -211,9 +220,11 @@ impl World {
     }
 
     fn drain(&mut self, node: usize) {
+        self.nodes[node].draining = true;
         while let Some(output) = self.nodes[node].client.poll_output() {
             self.act_on(node, output);
         }
+        self.nodes[node].draining = false;
         self.nodes[node].check.unpolled = 0;
         self.check_silence(node);
     }
@@ -292,7 +303,8 @@ impl World {
         if qos == Qos::AtLeastOnce {
             self.nodes[node].unacked.push(publish.clone());
         }
-        self.send_up(node, Up::Publish(publish));
+        let again = false;
+        self.send_up(node, Up::Publish { publish, again });
     }
 
     /// The driver reports what it could not send, a little later.
@@ -320,10 +332,5 @@ impl World {
     pub(crate) fn held_of(&self, node: usize, handle: shadow_proto::ShadowHandle) -> Option<usize> {
         let held = &self.nodes[node].held;
         held.iter().position(|held| held.handle == handle)
-    }
-
-    /// What a client last saw of a shadow.
-    pub(crate) fn seen(&mut self, node: usize, held: usize) -> &mut Seen {
-        &mut self.nodes[node].held[held].seen
     }
 }

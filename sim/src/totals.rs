@@ -41,6 +41,7 @@ kinds! {
         LongOutage: "connection cut for long",
         SessionLost: "session lost",
         SessionResumed: "session resumed",
+        DoubtfulSession: "session resumed after a CONNECT that was not answered",
         QueuedDelivery: "queued message delivered after a resumed session",
         Redelivered: "unacknowledged message delivered again",
         Retransmitted: "publish repeated after a resumed session",

@@ -8,8 +8,8 @@ use mqtt_session::{DisconnectCode, DisconnectReason, Input, Session};
 use shadow_proto::Instant;
 
 use crate::{
+    attempt::Attempt,
     backoff::PermanentRefusal,
-    endpoint::Endpoint,
     error::{ConnectError, OpenError},
     event::{ConnectionEvent, ConnectionInfo},
     handle::ShadowClient,
@@ -70,16 +70,6 @@ pub enum TransportStep {
     Abort,
     /// Drop it and end: there is nothing more to do, ever.
     Stop,
-}
-
-/// One attempt to connect.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct Attempt {
-    /// Where to.
-    pub endpoint: Endpoint,
-    /// Which one since the last connection that lasted: 1, 2, ...
-    pub number: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -305,10 +295,8 @@ impl Connection {
         self.state = State::Opening {
             deadline: self.hub.now() + self.options.connect_timeout,
         };
-        self.steps.push_back(TransportStep::Open(Attempt {
-            endpoint: self.options.endpoint.clone(),
-            number: attempt,
-        }));
+        let attempt = Attempt::new(&self.options, attempt);
+        self.steps.push_back(TransportStep::Open(attempt));
     }
 
     /// `gone`: the transport is not there any more, so that it need not be closed.

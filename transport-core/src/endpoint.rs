@@ -1,5 +1,9 @@
 //! Where to connect.
 
+mod aws;
+
+pub use aws::{EndpointFlags, Purpose};
+
 use core::{fmt, net::Ipv6Addr, str::FromStr};
 
 /// How the MQTT bytes travel.
@@ -168,6 +172,22 @@ impl Endpoint {
         &self.path
     }
 
+    /// The host as a Host header gives it: with brackets around an IPv6 address, with the port
+    /// unless it is the scheme's own.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn authority(&self) -> String {
+        let Self { host, port, .. } = self;
+        let host = match host.contains(':') {
+            true => format!("[{host}]"),
+            false => host.to_string(),
+        };
+        if *port == self.scheme.default_port() {
+            host
+        } else {
+            format!("{host}:{port}")
+        }
+    }
+
     fn from_parts(scheme: Scheme, rest: &str) -> Result<Self, EndpointError> {
         let (authority, path) = match rest.find(['/', '?', '#']) {
             Some(at) => rest.split_at_checked(at).unwrap_or((rest, "")),
@@ -287,7 +307,7 @@ impl fmt::Display for EndpointError {
 impl core::error::Error for EndpointError {}
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port`, or a bare IPv6 address.
-fn split_port(authority: &str) -> Result<(&str, Option<&str>), EndpointError> {
+pub(crate) fn split_port(authority: &str) -> Result<(&str, Option<&str>), EndpointError> {
     if let Some(rest) = authority.strip_prefix('[') {
         let bad = || EndpointError::Host {
             host: authority.into(),

@@ -1,7 +1,10 @@
 //! What calls on the handles can fail with.
 
+mod open;
+
+pub use open::{OpenCause, OpenError};
+
 use core::fmt;
-use std::io;
 
 use mqtt_session::{DisconnectReason, OptionsError, PublishError, Refusal, TopicError};
 use shadow_proto::{
@@ -102,7 +105,7 @@ pub enum CallbackError {
     /// The subscription was not taken.
     Register(RegisterError),
     /// The thread that runs callbacks could not be started.
-    Thread(io::Error),
+    Thread(std::io::Error),
 }
 
 impl fmt::Display for CallbackError {
@@ -303,63 +306,5 @@ impl From<OptionsError> for ConnectError {
 impl From<OpenError> for ConnectError {
     fn from(error: OpenError) -> Self {
         Self::Open(error)
-    }
-}
-
-/// Why a transport could not be opened, or broke.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct OpenError {
-    /// What was being done: `connect to broker.example:1883`.
-    pub doing: Box<str>,
-    /// What kind of error it was.
-    pub kind: io::ErrorKind,
-    /// What the system said of it.
-    pub message: Box<str>,
-    /// Whether trying again with the same options is pointless (a certificate that does not fit,
-    /// a scheme that this transport does not have).
-    pub permanent: bool,
-}
-
-impl OpenError {
-    /// An error that may pass.
-    #[must_use]
-    pub fn new(doing: impl Into<Box<str>>, error: &io::Error) -> Self {
-        Self {
-            doing: doing.into(),
-            kind: error.kind(),
-            message: error.to_string().into(),
-            permanent: false,
-        }
-    }
-
-    /// An error that another attempt will have again.
-    #[must_use]
-    pub fn permanent(doing: impl Into<Box<str>>, message: impl Into<Box<str>>) -> Self {
-        Self {
-            doing: doing.into(),
-            kind: io::ErrorKind::InvalidInput,
-            message: message.into(),
-            permanent: true,
-        }
-    }
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { doing, message, .. } = self;
-        if doing.is_empty() {
-            f.write_str(message)
-        } else {
-            write!(f, "cannot {doing}: {message}")
-        }
-    }
-}
-
-impl core::error::Error for OpenError {}
-
-impl From<io::Error> for OpenError {
-    fn from(error: io::Error) -> Self {
-        Self::new("", &error)
     }
 }

@@ -222,8 +222,17 @@ impl Link {
                     self.hub.handle_unsuback(id);
                 }
             }
-            // The hub restores its subscriptions itself.
-            Event::Restored { .. } => debug_assert!(false, "no owner is restored by the session"),
+            Event::Restored { code, .. } => {
+                // A CONNECT went unanswered before, and the session found may be a newer one than
+                // ours. With a filter refused it is certain that what the hub believes is not so:
+                // to the hub, the session is lost.
+                if !code.is_success() {
+                    self.subscribes.clear();
+                    self.unsubscribes.clear();
+                    self.hub.handle_disconnected();
+                    self.hub.handle_connected(false);
+                }
+            }
             _ => debug_assert!(false, "an event this link does not know"),
         }
     }

@@ -7,10 +7,20 @@ use mqtt_session::{Options, OptionsError, Version, Will};
 use shadow_proto::{Config, NameError, TokenPrefix};
 
 use crate::{
+    authorizer::Authorizer,
     backoff::Reconnect,
     endpoint::{Endpoint, EndpointError},
     random::random_bits,
 };
+
+#[cfg(feature = "http-proxy")]
+use crate::proxy::Proxy;
+#[cfg(feature = "websocket")]
+use crate::secret::Secret;
+#[cfg(feature = "sigv4")]
+use crate::sigv4::SigV4;
+#[cfg(feature = "_rustls")]
+use crate::tls::TlsOptions;
 
 /// Everything about a connection. Make one with [`ConnectOptions::new`], then assign fields.
 ///
@@ -21,6 +31,9 @@ use crate::{
 /// | `clean_start`, `session_expiry` | true, none |
 /// | `keep_alive` | 60 s |
 /// | `user_name`, `password`, `will` | none |
+/// | `tls` (feature `tls`) | Amazon's authorities for `*.amazonaws.com`, else the system's; no certificate |
+/// | `authorizer`, `sigv4` (feature), `websocket_headers` (feature `websocket`) | none |
+/// | `proxy` (feature `http-proxy`) | none; nothing is taken from the environment |
 /// | `connect_timeout` | 30 s, from opening the transport to the CONNACK |
 /// | `operation_timeout` | 5 s, for shadow requests and for plain publish, subscribe, unsubscribe |
 /// | `close_timeout` | 2 s, for the goodbye |
@@ -63,6 +76,20 @@ pub struct ConnectOptions {
     /// What the broker publishes when this client vanishes. AWS's shadow service ignores a will
     /// that is addressed to a shadow topic.
     pub will: Option<Will>,
+    /// How to verify the server and what to show it, for `mqtts://` and `wss://`.
+    #[cfg(feature = "_rustls")]
+    pub tls: TlsOptions,
+    /// The custom authorizer of AWS IoT Core to sign in through.
+    pub authorizer: Option<Authorizer>,
+    /// Signing in with AWS credentials, for `wss://`.
+    #[cfg(feature = "sigv4")]
+    pub sigv4: Option<SigV4>,
+    /// Headers of the request for a WebSocket, beside those that it needs.
+    #[cfg(feature = "websocket")]
+    pub websocket_headers: Vec<(String, Secret)>,
+    /// An HTTP proxy to go through.
+    #[cfg(feature = "http-proxy")]
+    pub proxy: Option<Proxy>,
     /// How long one attempt may take, from opening the transport to the CONNACK.
     pub connect_timeout: Duration,
     /// How long a shadow request that sets no timeout, a plain publish, subscribe or unsubscribe
@@ -101,6 +128,15 @@ impl ConnectOptions {
             user_name: None,
             password: None,
             will: None,
+            #[cfg(feature = "_rustls")]
+            tls: TlsOptions::default(),
+            authorizer: None,
+            #[cfg(feature = "sigv4")]
+            sigv4: None,
+            #[cfg(feature = "websocket")]
+            websocket_headers: Vec::new(),
+            #[cfg(feature = "http-proxy")]
+            proxy: None,
             connect_timeout: Duration::from_secs(30),
             operation_timeout: Duration::from_secs(5),
             close_timeout: Duration::from_secs(2),
@@ -159,12 +195,24 @@ impl ConnectOptions {
         options.clean_start = self.clean_start;
         options.session_expiry = self.session_expiry;
         options.keep_alive = self.keep_alive;
-        options.user_name.clone_from(&self.user_name);
+        options.user_name = self.connect_user_name();
         options.password.clone_from(&self.password);
         options.will.clone_from(&self.will);
         options.connack_timeout = self.connect_timeout;
         options.check()?;
         Ok(options)
+    }
+
+    /// The user name of the CONNECT. A custom authorizer finds its query there, unless it had it
+    /// with the request for the WebSocket.
+    fn connect_user_name(&self) -> Option<String> {
+        match &self.authorizer {
+            Some(authorizer) if !self.endpoint.scheme().is_websocket() => {
+                let name = authorizer.user_name(self.user_name.as_deref());
+                Some(name).filter(|name| !name.is_empty() || self.user_name.is_some())
+            }
+            Some(_) | None => self.user_name.clone(),
+        }
     }
 
     /// The settings of the shadow client.
@@ -179,8 +227,16 @@ impl ConnectOptions {
 impl fmt::Debug for ConnectOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hidden = |text: &Option<String>| text.as_ref().map(|_| "***");
-        f.debug_struct("ConnectOptions")
-            .field("endpoint", &format_args!("{}", self.endpoint))
+        let mut f = f.debug_struct("ConnectOptions");
+        #[cfg(feature = "_rustls")]
+        f.field("tls", &self.tls);
+        #[cfg(feature = "sigv4")]
+        f.field("sigv4", &self.sigv4);
+        #[cfg(feature = "websocket")]
+        f.field("websocket_headers", &self.websocket_headers);
+        #[cfg(feature = "http-proxy")]
+        f.field("proxy", &self.proxy);
+        f.field("endpoint", &format_args!("{}", self.endpoint))
             .field("client_id", &self.client_id)
             .field("version", &self.version)
             .field("clean_start", &self.clean_start)
@@ -188,6 +244,7 @@ impl fmt::Debug for ConnectOptions {
             .field("keep_alive", &self.keep_alive)
             .field("user_name", &hidden(&self.user_name))
             .field("password", &hidden(&self.password))
+            .field("authorizer", &self.authorizer)
             .field("will", &self.will.as_ref().map(|will| &will.topic))
             .field("connect_timeout", &self.connect_timeout)
             .field("operation_timeout", &self.operation_timeout)
@@ -277,10 +334,40 @@ mod tests {
         options.password = Some("secret-word".into());
         options.set_will("t", "secret-payload");
         options.endpoint = "wss://h/mqtt?X-Amz-Signature=secret".parse().unwrap();
+        let mut authorizer = Authorizer::default();
+        authorizer.set_token("key", "secret-token", "secret-signature");
+        options.authorizer = Some(authorizer);
+        #[cfg(feature = "http-proxy")]
+        {
+            options.proxy = "http://me:secret@h".parse().ok();
+        }
+        #[cfg(feature = "websocket")]
+        options
+            .websocket_headers
+            .push(("x".into(), "secret".into()));
         let shown = format!("{options:?} {:?}", options.session().unwrap());
         assert!(shown.contains("***"), "{shown}");
         // The session's own Debug shows the will with its payload; this one must not.
         assert!(!format!("{options:?}").contains("secret"), "{shown}");
+    }
+
+    #[test]
+    fn an_authorizer_is_named_in_the_connect_unless_the_websocket_named_it() {
+        let user_name = |url: &str, own: Option<&str>, authorizer: Authorizer| {
+            let mut options = ConnectOptions::from_url(url).unwrap();
+            options.user_name = own.map(Into::into);
+            options.authorizer = Some(authorizer);
+            options.session().unwrap().user_name
+        };
+        let fleet = || Authorizer::named("fleet");
+        let query = "?x-amz-customauthorizer-name=fleet";
+        assert_eq!(user_name("mqtts://h", None, fleet()).unwrap(), query);
+        assert_eq!(
+            user_name("mqtts://h", Some("me"), fleet()).unwrap(),
+            format!("me{query}")
+        );
+        assert_eq!(user_name("wss://h", Some("me"), fleet()).unwrap(), "me");
+        assert_eq!(user_name("mqtts://h", None, Authorizer::default()), None);
     }
 
     #[test]

@@ -45,6 +45,7 @@ use tokio::{
 };
 
 pub use driver::{Driver, Tokio};
+pub use stream::{Stream, open, open_over};
 pub use transport_core::*;
 
 /// Connects: makes one attempt and returns its error. Once connected, the client reconnects by
@@ -55,7 +56,7 @@ pub use transport_core::*;
 /// # Errors
 /// [`ConnectError`] says why there is no connection.
 pub async fn connect(options: ConnectOptions) -> Result<ShadowClient, ConnectError> {
-    connect_with(options, stream::open).await
+    connect_with(options, open).await
 }
 
 /// Begins to connect and returns at once: the client connects and reconnects for ever. Requests
@@ -66,7 +67,7 @@ pub async fn connect(options: ConnectOptions) -> Result<ShadowClient, ConnectErr
 /// # Errors
 /// An option cannot be said in a CONNECT, or there is no runtime.
 pub fn start(options: ConnectOptions) -> Result<ShadowClient, ConnectError> {
-    start_with(options, stream::open)
+    start_with(options, open)
 }
 
 /// [`connect`] over streams that `connector` opens, one for each attempt: a proxy, a VPN, a modem,

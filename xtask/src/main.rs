@@ -6,6 +6,7 @@ mod extra;
 mod fuzz;
 mod json;
 mod mutants;
+mod python;
 mod setup;
 mod sim;
 mod steps;

@@ -27,7 +27,7 @@ enum Probe {
     Path(&'static [&'static str]),
 }
 
-const TOOLS: [Tool; 7] = [
+const TOOLS: [Tool; 9] = [
     Tool {
         what: "mosquitto",
         why: "the end-to-end tests",
@@ -42,6 +42,22 @@ const TOOLS: [Tool; 7] = [
         probe: Probe::Program("mosquitto_pub"),
         apt: "mosquitto-clients",
         elsewhere: "brew install mosquitto, or https://mosquitto.org/download",
+        needed: |_| cfg!(unix),
+    },
+    Tool {
+        what: "python3",
+        why: "the tests with the AWS SDKs",
+        probe: Probe::Program("python3"),
+        apt: "python3",
+        elsewhere: "https://www.python.org",
+        needed: |_| cfg!(unix),
+    },
+    Tool {
+        what: "openssl",
+        why: "the end-to-end tests over TLS",
+        probe: Probe::Program("openssl"),
+        apt: "openssl",
+        elsewhere: "your system's package openssl",
         needed: |_| cfg!(unix),
     },
     Tool {

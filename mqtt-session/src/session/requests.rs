@@ -9,7 +9,7 @@ use crate::{
     Event, Limits, ProtocolError, Qos, RequestError, ServerLimits, SubackCode, SubscribeToken,
     TopicFilter, UnsubackCode, UnsubscribeToken, Version, codec,
     codec::UnsubackCodes,
-    subscriptions::{Ask, Hold, Owner, Release, Restore, Subscriptions},
+    subscriptions::{Answer, Ask, Hold, Owner, Release, Restore, Subscriptions},
 };
 
 /// Requests without an answer, the packets that ask for them, and the table of who holds what.
@@ -415,9 +415,17 @@ impl Requests {
                 }
             }
         }
-        for (owner, code) in answers {
-            // Without a request of its own it is one the session repeats.
-            if !asked_for.contains(&owner) {
+        for Answer {
+            owner,
+            code,
+            restore,
+            ..
+        } in answers
+        {
+            // Without a request of its own it is one the session repeats. An owner that keeps its
+            // own account has that filter in it, and hears of a refusal only.
+            let news = restore == Restore::BySession || !code.is_success();
+            if news && !asked_for.contains(&owner) {
                 events.push(Event::Restored {
                     owner,
                     filter: filter.clone(),

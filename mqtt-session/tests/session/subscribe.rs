@@ -325,18 +325,36 @@ fn a_session_that_may_be_another_is_asked_again_for_everything() {
 
         peer.connect(accept(version, true));
         assert_eq!(peer.output(), ask(version, 3, &[("a", 1), ("b", 1)]));
-        peer.receive(&suback(version, 3, "0180"));
+        peer.receive(&suback(version, 3, "0101"));
         let restored = |owner, text, code| Event::Restored {
             owner,
             filter: filter(text),
             code: SubackCode::new(code),
         };
+        assert_eq!(peer.events(), [restored(APPLICATION, "b", 1)]);
+        assert_eq!(owners(&peer, "a"), [SHADOW]);
+        peer.session.handle_closed(peer.now);
+
+        // Again, and now they are refused.
+        peer.session.handle_opened(peer.now);
+        peer.output();
+        peer.session.handle_closed(peer.now);
+        peer.events();
+        peer.connect(accept(version, true));
+        assert_eq!(peer.output(), ask(version, 4, &[("a", 1), ("b", 1)]));
+        peer.receive(&suback(version, 4, "8080"));
         assert_eq!(
             peer.events(),
-            [restored(SHADOW, "a", 1), restored(APPLICATION, "b", 0x80)]
+            [
+                restored(SHADOW, "a", 0x80),
+                restored(APPLICATION, "b", 0x80)
+            ]
         );
-        assert_eq!(owners(&peer, "a"), [SHADOW]);
+        assert_eq!(owners(&peer, "a"), []);
         assert_eq!(owners(&peer, "b"), []);
+        subscribe(&mut peer, APPLICATION, &[("c", Q1)]);
+        peer.output();
+        peer.receive(&suback(version, 5, "01"));
         peer.session.handle_closed(peer.now);
 
         // A refused CONNECT, and one that was never written, leave no doubt.

@@ -53,7 +53,7 @@ impl Client {
                     self.stats.duplicates += 1;
                     return;
                 }
-                Verdict::Old => {
+                Verdict::Old | Verdict::Overtaken => {
                     self.stats.old += 1;
                     return;
                 }
@@ -300,9 +300,9 @@ impl Client {
             return;
         };
         // A delta that waits may be of the shadow that was made anew since.
-        if let Some(held) = &mut entry.held
-            && version.is_none_or(|deleted| held.delta.version > deleted)
-        {
+        let held = entry.held.as_mut();
+        let newer = held.filter(|held| version.is_none_or(|deleted| held.delta.version > deleted));
+        if let Some(held) = newer {
             held.epoch = entry.versions.epoch;
         }
         if !entry.interest.is_empty() {

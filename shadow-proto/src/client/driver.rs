@@ -253,8 +253,11 @@ impl Client {
             id: (id.counter, id.slot),
         });
         if let Some(request) = self.try_of(id) {
-            self.fail(request, |_| Failure::NotSent {
-                stage: Stage::Queued,
+            if let Some(request) = self.requests.get_mut(request) {
+                request.stage = request.earlier_stage;
+            }
+            self.fail(request, |stage| Failure::NotSent {
+                stage,
                 reason: NotSent::Refused,
             });
         }
@@ -404,15 +407,13 @@ impl Client {
                 .requests
                 .get(id)
                 .is_some_and(|request| request.retry_at == Some(at)),
-            Timer::Suback(id) => self
-                .pending
-                .iter()
-                .any(|pending| pending.id == id && pending.deadline == at),
+            Timer::Suback(id) => self.pending.iter().any(|pending| pending.is_due(id, at)),
             Timer::Resubscribe(shadow) => self
                 .shadows
                 .get(shadow)
                 .is_some_and(|entry| entry.resubscribe_at == Some(at)),
             Timer::Linger(shadow, operation) => self.lingering.contains(&(shadow, operation, at)),
+            Timer::Orphans => self.orphans.retry_at == Some(at),
             Timer::Resync(shadow) => self
                 .shadows
                 .get(shadow)
@@ -424,7 +425,7 @@ impl Client {
         match timer {
             Timer::Deadline(id) => self.expire(id),
             Timer::Retry(id) => self.retry_now(id),
-            Timer::Suback(id) => self.subscribe_failed(id),
+            Timer::Suback(id) => self.suback_overdue(id),
             Timer::Resubscribe(shadow) => {
                 if let Some(entry) = self.shadows.get_mut(shadow) {
                     entry.resubscribe_at = None;
@@ -432,6 +433,7 @@ impl Client {
                 self.mark_dirty(shadow);
             }
             Timer::Linger(shadow, operation) => self.linger_over(shadow, operation),
+            Timer::Orphans => self.orphans.retry_at = None,
             Timer::Resync(shadow) => {
                 if let Some(entry) = self.shadows.get_mut(shadow) {
                     entry.resync_at = None;

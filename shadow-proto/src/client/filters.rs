@@ -1,8 +1,7 @@
 //! From topics to filters.
 
-use super::shadows::Shadow;
 use crate::{
-    name::TopicPrefix,
+    name::{ShadowId, TopicPrefix},
     request::Interest,
     topic::{self, Operation, Topic, TopicKind},
 };
@@ -33,14 +32,14 @@ pub(super) fn cover_of(topic: Interest, wildcard: bool) -> Interest {
     topic
 }
 
-pub(super) fn spell(prefix: &TopicPrefix, shadow: &Shadow, covers: Interest) -> Box<str> {
+pub(super) fn spell(prefix: &TopicPrefix, id: &ShadowId, covers: Interest) -> Box<str> {
     if covers == Interest::GET {
-        return topic::both_answers(prefix, &shadow.id, Operation::Get);
+        return topic::both_answers(prefix, id, Operation::Get);
     }
     if covers == Interest::DELETE {
-        return topic::both_answers(prefix, &shadow.id, Operation::Delete);
+        return topic::both_answers(prefix, id, Operation::Delete);
     }
-    Topic::new(&shadow.id, kind(covers)).spell(prefix)
+    Topic::new(id, kind(covers)).spell(prefix)
 }
 
 /// The topic of one bit.

@@ -21,7 +21,7 @@ use core::time::Duration;
 impl Client {
     /// Moves requests that need not wait any longer to the queue of their thing, oldest first.
     pub(super) fn promote(&mut self) {
-        if !core::mem::take(&mut self.promote_due) {
+        if !self.connected || !core::mem::take(&mut self.promote_due) {
             return;
         }
         let mut waiting = core::mem::take(&mut self.waiting);
@@ -32,7 +32,7 @@ impl Client {
             if request.place != Place::Waiting {
                 return false;
             }
-            if !self.connected || !self.may_be_sent(request) {
+            if !self.may_be_sent(request) {
                 return true;
             }
             self.make_ready(*id);
@@ -118,6 +118,12 @@ impl Client {
         }
         blocked.append(&mut self.busy);
         self.busy = blocked;
+        // Whatever waits for the rate of its thing waits for what all share, too.
+        if self.in_flight >= self.config.window.per_connection.max(1) {
+            self.pump_at = None;
+        }
+        let all = ready_at(self.bucket, self.config.rates.publishes);
+        self.pump_at = self.pump_at.map(|at| at.max(all));
     }
 
     /// The request of a thing whose turn it is; forgets those that ended meanwhile.
@@ -151,6 +157,7 @@ impl Client {
     }
 
     fn send(&mut self, id: RequestId) {
+        self.refold(id);
         let counter = self.requests.next_counter();
         self.take_publish();
         let Some(request) = self.requests.get_mut(id) else {
@@ -158,6 +165,8 @@ impl Client {
         };
         request.place = Place::Output;
         request.counter = counter;
+        request.earlier_stage = request.stage;
+        request.acknowledged = false;
         if request.purpose == Purpose::Resync {
             let deadline = self.now + self.config.response_timeout;
             request.deadline = Some(deadline);
@@ -256,6 +265,7 @@ impl Client {
             return;
         }
         request.stage = request.stage.max(Stage::Acknowledged);
+        request.acknowledged = true;
         if request.publish_only {
             self.finish(id, Ok(Accepted::Published), None);
         }
@@ -270,16 +280,9 @@ impl Client {
             }
         });
         for id in back {
-            let Some(id) = self.try_of(id) else { continue };
-            self.land(id);
-            if let Some(request) = self.requests.get_mut(id) {
-                request.place = Place::Waiting;
-                request.counter = request.earlier.last().copied().unwrap_or(0);
-                if request.purpose == Purpose::Resync {
-                    request.deadline = None;
-                }
+            if let Some(id) = self.try_of(id) {
+                self.unsend(id);
             }
-            self.waiting.push(id);
         }
         self.ready_to_waiting();
         let offline: Vec<RequestId> = self
@@ -297,6 +300,20 @@ impl Client {
                 reason: NotSent::Offline,
             });
         }
+    }
+
+    /// Takes back what is queued for the driver; it waits to be sent anew.
+    pub(super) fn unsend(&mut self, id: RequestId) {
+        self.land(id);
+        if let Some(request) = self.requests.get_mut(id) {
+            request.place = Place::Waiting;
+            request.counter = request.earlier.last().copied().unwrap_or(0);
+            if request.purpose == Purpose::Resync {
+                request.deadline = None;
+            }
+        }
+        self.waiting.push(id);
+        self.promote_due = true;
     }
 
     fn ready_to_waiting(&mut self) {
@@ -325,7 +342,9 @@ impl Client {
     pub(super) fn lose_session(&mut self) {
         for entry in self.shadows.iter_mut() {
             entry.granted = Interest::NONE;
+            entry.unsure = Interest::NONE;
         }
+        self.forget_orphans();
         self.ready_to_waiting();
         let sent: Vec<RequestId> = self
             .requests

@@ -83,9 +83,13 @@ impl Client {
             if let Some(held) = entry.held.as_ref().filter(|held| held.epoch == epoch) {
                 versions.delta(held.delta.version, held.delta.timestamp, gaps);
             }
-            if versions.delta(message.version, message.timestamp, gaps) != Verdict::New {
-                self.stats.old += 1;
-                return;
+            match versions.delta(message.version, message.timestamp, gaps) {
+                // If it is void, the document will tell.
+                Verdict::New | Verdict::Overtaken => {}
+                Verdict::Duplicate | Verdict::Old => {
+                    self.stats.old += 1;
+                    return;
+                }
             }
         }
         let payload = self.keep(payload);
@@ -128,7 +132,7 @@ impl Client {
                 });
             }
             Verdict::Duplicate => self.stats.duplicates += 1,
-            Verdict::Old => self.stats.old += 1,
+            Verdict::Old | Verdict::Overtaken => self.stats.old += 1,
         }
     }
 

@@ -57,13 +57,10 @@ impl Client {
             shadow: pair(shadow),
             options: Options::of(&options),
         });
-        let id = self.submit(
-            shadow,
-            Ask::plain(Operation::Get, options),
-            Purpose::Application,
-        )?;
+        let ask = Ask::plain(Operation::Get, options);
+        let id = self.submit(shadow, ask, Purpose::Application);
         self.settle();
-        Ok(id)
+        id
     }
 
     /// Merges a partial document into the shadow, and makes the shadow if there is none. The
@@ -110,9 +107,10 @@ impl Client {
     ) -> Result<RequestId, RequestError> {
         self.advance(now);
         self.record(|| Input::update(shadow, &update));
-        let id = self.submit(shadow, Ask::update(&update)?, Purpose::Application)?;
+        let id = self.submit(shadow, Ask::update(&update)?, Purpose::Application);
+        // A refusal for the budget has made room, too.
         self.settle();
-        Ok(id)
+        id
     }
 
     /// Removes the shadow. The outcome is [`Accepted::Delete`](crate::Accepted::Delete), or a rejection with the code 404
@@ -159,13 +157,10 @@ impl Client {
             shadow: pair(shadow),
             options: Options::of(&options),
         });
-        let id = self.submit(
-            shadow,
-            Ask::plain(Operation::Delete, options),
-            Purpose::Application,
-        )?;
+        let ask = Ask::plain(Operation::Delete, options);
+        let id = self.submit(shadow, ask, Purpose::Application);
         self.settle();
-        Ok(id)
+        id
     }
 
     /// Ends a request: its outcome is [`Failure::Cancelled`](crate::Failure::Cancelled) with the stage it had reached. What

@@ -7,6 +7,7 @@ use super::{
     timers::Timer,
 };
 use crate::{
+    config::Qos,
     document::{Accepted, Rejection},
     event::{Event, RequestId},
     failure::{Failure, Stage},
@@ -54,9 +55,11 @@ impl Client {
         request.place = Place::Backoff;
         request.earlier.push(request.counter);
         request.retry_at = Some(at);
-        if rejection.code == ErrorCode::TOO_MANY_REQUESTS && request.stage < Stage::Acknowledged {
-            // It certainly changed nothing; what an earlier try may have done stays.
-            request.stage = Stage::Queued;
+        let repeatable = request.qos == Qos::AtLeastOnce && !request.acknowledged;
+        if rejection.code == ErrorCode::TOO_MANY_REQUESTS && !repeatable {
+            // It certainly changed nothing, and the session does not repeat it; what an earlier
+            // try may have done stays.
+            request.stage = request.earlier_stage;
         }
         self.timers.set(at, Timer::Retry(id));
     }
@@ -91,28 +94,25 @@ impl Client {
 
     /// Ends a request, or takes one that was merged out of what it was merged into.
     pub(super) fn fail(&mut self, id: RequestId, failure: impl FnOnce(Stage) -> Failure) {
-        let Some(request) = self.requests.get_mut(id) else {
+        let Some(request) = self.requests.get(id) else {
             return;
         };
-        let stage = request.stage;
         let followed = !request.followers.is_empty();
         let stage = match request.place {
-            Place::Follower(leader) => {
-                let leader = self.requests.get_mut(leader);
-                leader.map_or(stage, |leader| {
-                    leader.followers.retain(|follower| *follower != id);
-                    leader.stage
-                })
-            }
+            Place::Follower(leader) => self.leave_leader(id, leader),
             Place::Waiting | Place::Ready | Place::Output | Place::InFlight | Place::Backoff => {
-                self.requests
-                    .get(id)
-                    .map_or(stage, |request| self.stage_of(request))
+                self.stage_of(request)
             }
         };
         let failure = failure(stage);
         if followed && matches!(failure, Failure::Cancelled { .. }) {
-            // Others were merged into it: it goes on for them.
+            // Others were merged into it.
+            if !stage.may_have_been_applied() {
+                self.hand_over(id);
+                self.finish(id, Err(failure), None);
+                return;
+            }
+            // It goes on for them.
             if let Some(request) = self.requests.get_mut(id) {
                 request.purpose = Purpose::Followers;
                 self.requests.asked -= 1;

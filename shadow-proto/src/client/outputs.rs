@@ -11,6 +11,8 @@ pub(crate) struct Outputs {
     bytes: usize,
     max_events: usize,
     max_bytes: usize,
+    /// Whether no event in the queue can give way, so that there is no need to look again.
+    rigid: bool,
 }
 
 impl Outputs {
@@ -22,6 +24,7 @@ impl Outputs {
             bytes: 0,
             max_events,
             max_bytes,
+            rigid: false,
         }
     }
 
@@ -47,8 +50,11 @@ impl Outputs {
     pub(crate) fn tell(&mut self, event: Event) {
         self.events += 1;
         self.bytes += weight(&event);
+        self.rigid &= !matches!(event, Event::Delta { .. }) && !is_droppable(&event);
         self.queue.push_back(Output::Event(event));
-        while (self.events > self.max_events || self.bytes > self.max_bytes) && self.give_way() {}
+        while !self.rigid && (self.events > self.max_events || self.bytes > self.max_bytes) {
+            self.rigid = !self.give_way();
+        }
     }
 
     /// Takes out what was not polled and is void without its connection.
@@ -77,18 +83,10 @@ impl Outputs {
             self.remove(at);
             return true;
         }
-        let droppable = self.queue.iter().position(|output| {
-            matches!(
-                output,
-                Output::Event(
-                    Event::Documents { .. }
-                        | Event::ForeignAnswer { .. }
-                        | Event::UnattributedRejection { .. }
-                        | Event::Undecodable { .. }
-                        | Event::LateAnswer { .. }
-                )
-            )
-        });
+        let droppable = self
+            .queue
+            .iter()
+            .position(|output| matches!(output, Output::Event(event) if is_droppable(event)));
         let Some(at) = droppable else { return false };
         let Some(shadow) = self.remove(at) else {
             return false;
@@ -142,6 +140,18 @@ impl Outputs {
             "bytes are counted"
         );
     }
+}
+
+/// Whether an event may be dropped when too many wait, leaving a mark.
+fn is_droppable(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Documents { .. }
+            | Event::ForeignAnswer { .. }
+            | Event::UnattributedRejection { .. }
+            | Event::Undecodable { .. }
+            | Event::LateAnswer { .. }
+    )
 }
 
 /// The bytes of JSON and of peers' text that an event keeps.

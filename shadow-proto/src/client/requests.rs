@@ -37,6 +37,10 @@ pub(crate) struct Request {
     pub(crate) place: Place,
     /// How far the tries so far got that may have been applied.
     pub(crate) stage: Stage,
+    /// The same without the current try.
+    pub(crate) earlier_stage: Stage,
+    /// Whether the broker has the current try, so that no session repeats it.
+    pub(crate) acknowledged: bool,
     pub(crate) qos: Qos,
     /// Whether it ends with its PUBACK: nothing is subscribed for its answer.
     pub(crate) publish_only: bool,
@@ -85,6 +89,17 @@ pub(crate) enum Place {
 /// The sections of an update that may still be merged with a newer one.
 #[derive(Debug)]
 pub(crate) struct Mergeable {
+    /// What it sets itself.
+    pub(crate) own: Parts,
+    /// What it sets together with those merged into it.
+    pub(crate) merged: Option<Parts>,
+    /// Whether one of them has left since.
+    pub(crate) stale: bool,
+}
+
+/// What an update does to both sections.
+#[derive(Debug)]
+pub(crate) struct Parts {
     pub(crate) desired: Part,
     pub(crate) reported: Part,
 }

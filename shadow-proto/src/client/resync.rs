@@ -26,7 +26,8 @@ impl Client {
             .intersection(Interest::DELTA | Interest::DOCUMENTS)
             .is_empty();
         entry.ready_due |= !entry.interest.difference(before).is_empty();
-        if follows && (!followed || entry.resynced_at.is_none()) && self.connected {
+        let fetched = followed && entry.resynced_at.is_some() && !entry.unsynced;
+        if follows && !fetched && self.connected {
             self.resync_soon(shadow);
         } else if !follows {
             entry.resync_at = None;
@@ -46,7 +47,9 @@ impl Client {
         };
         let due = match resync.policy {
             ResyncPolicy::Always => true,
-            ResyncPolicy::SessionLost => !session_present || entry.resynced_at.is_none(),
+            ResyncPolicy::SessionLost => {
+                !session_present || entry.resynced_at.is_none() || entry.unsynced
+            }
             ResyncPolicy::Never => false,
         };
         if due {
@@ -55,7 +58,7 @@ impl Client {
     }
 
     /// Fetches the document, but not sooner than the least interval after the last time.
-    fn resync_soon(&mut self, shadow: ShadowHandle) {
+    pub(super) fn resync_soon(&mut self, shadow: ShadowHandle) {
         let Some(resync) = self.follows(shadow) else {
             return;
         };
@@ -63,6 +66,7 @@ impl Client {
         let Some(entry) = self.shadows.get_mut(shadow) else {
             return;
         };
+        entry.unsynced = true;
         if entry.resync.is_some() {
             return;
         }
@@ -136,6 +140,7 @@ impl Client {
         };
         entry.ready = true;
         entry.ready_due = false;
+        entry.unsynced = false;
         entry.failures = 0;
         if let Some(age) = max_age {
             let at = now + age;
@@ -146,6 +151,7 @@ impl Client {
             .shadows
             .get_mut(shadow)
             .and_then(|entry| entry.held.take());
+        let version = document.as_deref().map(|document| document.version);
         let brought = document.as_deref().and_then(Delta::from_document);
         self.tell(Event::Ready {
             shadow,
@@ -154,6 +160,11 @@ impl Client {
         });
         // The held delta came on its own and says more (metadata, token); it goes first, and the
         // document's delta is news only if it is newer.
+        if let Some(entry) = self.shadows.get_mut(shadow)
+            && let Some(version) = version
+        {
+            entry.versions.settle(version);
+        }
         if let Some(held) = held {
             self.deliver(shadow, *held);
         }
@@ -234,7 +245,15 @@ impl Client {
             self.stats.old += 1;
             return;
         }
-        match entry.versions.delta(delta.version, delta.timestamp, gaps) {
+        let mut verdict = entry.versions.delta(delta.version, delta.timestamp, gaps);
+        if verdict == Verdict::Overtaken && self.follows(shadow).is_none() {
+            // No get will tell: rather late than never.
+            verdict = Verdict::New;
+            if let Some(entry) = self.shadows.get_mut(shadow) {
+                entry.versions.let_through(delta.version);
+            }
+        }
+        match verdict {
             Verdict::New => {
                 self.stats.deltas += 1;
                 self.tell(Event::Delta {
@@ -246,6 +265,10 @@ impl Client {
             }
             Verdict::Duplicate => self.stats.duplicates += 1,
             Verdict::Old => self.stats.old += 1,
+            Verdict::Overtaken => {
+                self.stats.old += 1;
+                self.resync_soon(shadow);
+            }
         }
     }
 

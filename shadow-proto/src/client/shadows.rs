@@ -32,6 +32,9 @@ pub(crate) struct Shadow {
     pub(crate) refused: Interest,
     /// In an UNSUBSCRIBE that is not answered.
     pub(crate) leaving: Interest,
+    /// Neither granted nor certainly not subscribed: a SUBSCRIBE or UNSUBSCRIBE was not answered.
+    /// Wanted, it is asked for; unwanted, it is given up.
+    pub(crate) unsure: Interest,
     /// Whether one filter takes both answers to get, and to delete.
     pub(crate) wildcard: bool,
     /// How many filters it takes of the budget.
@@ -52,6 +55,8 @@ pub(crate) struct Shadow {
     pub(crate) resync: Option<RequestId>,
     /// When that get is made.
     pub(crate) resync_at: Option<Instant>,
+    /// Whether its document is still to be fetched: the get failed, or was not made yet.
+    pub(crate) unsynced: bool,
     /// When one was last made.
     pub(crate) resynced_at: Option<Instant>,
     /// The newest delta that came before the document.
@@ -130,6 +135,7 @@ impl Shadows {
             asked: Interest::NONE,
             refused: Interest::NONE,
             leaving: Interest::NONE,
+            unsure: Interest::NONE,
             wildcard: false,
             filters: 0,
             dirty: false,
@@ -140,6 +146,7 @@ impl Shadows {
             resubscribe_at: None,
             resync: None,
             resync_at: None,
+            unsynced: false,
             resynced_at: None,
             held: None,
             latest: None,

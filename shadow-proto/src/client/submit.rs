@@ -1,8 +1,8 @@
-//! From a call to a request: checks, the payload, merging with what waits.
+//! From a call to a request: checks, and the payload.
 
 use super::{
-    Client, merge,
-    requests::{Mergeable, Part, Place, Purpose, Request},
+    Client,
+    requests::{Mergeable, Place, Purpose, Request},
     shadows::answers,
     timers::Timer,
 };
@@ -11,7 +11,7 @@ use crate::{
     error::RequestError,
     event::{RequestId, ShadowHandle},
     failure::{Failure, NotSent, Stage},
-    json::{Json, is_object},
+    json::is_object,
     request::{RequestOptions, Section, Update, WhenOffline},
     token::ClientToken,
     topic::Operation,
@@ -57,12 +57,7 @@ impl<'a> Ask<'a> {
         let options = update.options;
         let mergeable =
             options.latest && update.version.is_none() && options.token.is_none() && !update.clear;
-        let latest = mergeable.then(|| {
-            Box::new(Mergeable {
-                desired: part(update.desired),
-                reported: part(update.reported),
-            })
-        });
+        let latest = mergeable.then(|| Box::new(Mergeable::new(update.desired, update.reported)));
         Ok(Self {
             operation: Operation::Update,
             options,
@@ -140,6 +135,8 @@ impl Client {
             retry_at: None,
             place: Place::Waiting,
             stage: Stage::Queued,
+            earlier_stage: Stage::Queued,
+            acknowledged: false,
             qos: ask.options.qos.unwrap_or_else(|| self.qos(shadow)),
             publish_only,
             needs_gate: ask.reports && self.gates(shadow),
@@ -184,88 +181,6 @@ impl Client {
         }
         Ok(Box::new(token))
     }
-
-    /// Merges the last update of the shadow that waits and may be merged into this newer one,
-    /// which then ends both.
-    fn merge_with_older(&mut self, shadow: ShadowHandle, newer: RequestId) {
-        let Some(entry) = self.shadows.get_mut(shadow) else {
-            return;
-        };
-        let Some(older) = entry.latest.replace(newer) else {
-            return;
-        };
-        let (Some(old), Some(new)) = (self.requests.get(older), self.requests.get(newer)) else {
-            return;
-        };
-        let unsent = matches!(old.place, Place::Waiting | Place::Ready) && old.counter == 0;
-        let alike = old.qos == new.qos && old.publish_only == new.publish_only;
-        // The shared outcome comes no later than each of the two may wait.
-        if !unsent || !alike || old.deadline > new.deadline || old.when_offline != new.when_offline
-        {
-            return;
-        }
-        let (Some(before), Some(after)) = (&old.latest, &new.latest) else {
-            return;
-        };
-        let Some(desired) = merge_parts(&before.desired, &after.desired) else {
-            return;
-        };
-        let Some(reported) = merge_parts(&before.reported, &after.reported) else {
-            return;
-        };
-        let body = body(part_text(&desired), part_text(&reported), None);
-        if body.len() > self.config.limits.state {
-            return;
-        }
-        self.stats.merged += 1;
-        let Some(old) = self.requests.get_mut(older) else {
-            return;
-        };
-        old.place = Place::Follower(newer);
-        old.latest = None;
-        old.body = Vec::new();
-        let publish_only = old.publish_only;
-        let needs_gate = old.needs_gate;
-        let mut followers = core::mem::take(&mut old.followers);
-        for follower in &followers {
-            if let Some(follower) = self.requests.get_mut(*follower) {
-                follower.place = Place::Follower(newer);
-            }
-        }
-        followers.push(older);
-        if let Some(new) = self.requests.get_mut(newer) {
-            new.body = body;
-            new.latest = Some(Box::new(Mergeable { desired, reported }));
-            new.followers = followers;
-            new.needs_gate |= needs_gate;
-        }
-        if !publish_only {
-            self.remove_user(shadow, Operation::Update);
-        }
-        self.waiting.retain(|waiting| *waiting != older);
-    }
-}
-
-fn part(section: Section<'_>) -> Part {
-    match section {
-        Section::Leave => Part::Leave,
-        Section::Clear => Part::Clear,
-        Section::Set(state) => Part::Set(Json::from_raw(state)),
-    }
-}
-
-/// What two updates of a section come to together; `None` if no single update does the same.
-fn merge_parts(before: &Part, after: &Part) -> Option<Part> {
-    Some(match (before, after) {
-        (Part::Leave, Part::Leave) => Part::Leave,
-        (Part::Clear, Part::Leave) | (_, Part::Clear) => Part::Clear,
-        (Part::Leave, Part::Set(state)) | (Part::Set(state), Part::Leave) => {
-            Part::Set(state.clone())
-        }
-        (Part::Set(before), Part::Set(after)) => Part::Set(merge::merge(before, after)?),
-        // "Replace the section" cannot be said in one update.
-        (Part::Clear, Part::Set(_)) => return None,
-    })
 }
 
 fn text(section: Section<'_>) -> Option<&str> {
@@ -276,16 +191,12 @@ fn text(section: Section<'_>) -> Option<&str> {
     }
 }
 
-fn part_text(part: &Part) -> Option<&str> {
-    match part {
-        Part::Leave => None,
-        Part::Clear => Some("null"),
-        Part::Set(state) => Some(state.as_str()),
-    }
-}
-
 /// An update's payload without its closing brace.
-fn body(desired: Option<&str>, reported: Option<&str>, version: Option<Version>) -> Vec<u8> {
+pub(super) fn body(
+    desired: Option<&str>,
+    reported: Option<&str>,
+    version: Option<Version>,
+) -> Vec<u8> {
     let length = desired.map_or(0, str::len) + reported.map_or(0, str::len);
     let mut body = Vec::with_capacity(length + 64);
     body.extend_from_slice(br#"{"state":{"#);

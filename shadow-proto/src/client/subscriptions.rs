@@ -11,6 +11,7 @@ use crate::{
     error::BudgetExceeded,
     event::{Event, Output, RequestId, ShadowHandle, SubscribeId},
     failure::{Failure, SubackCode},
+    name::ShadowId,
     request::Interest,
     time::Instant,
     topic::Operation,
@@ -23,9 +24,44 @@ pub(crate) struct PendingSubscribe {
     pub(crate) id: SubscribeId,
     pub(crate) deadline: Instant,
     unsubscribe: bool,
+    /// Its SUBACK is overdue, and its filters are asked for again; it counts all the same.
+    overdue: bool,
     /// What each of its filters covers, in their order.
     filters: Vec<(ShadowHandle, Interest)>,
+    /// Those of an UNSUBSCRIBE whose shadow was removed.
+    orphans: Vec<(ShadowId, Interest)>,
 }
+
+impl PendingSubscribe {
+    /// A shadow is removed while its filters are given up.
+    pub(super) fn orphan(&mut self, shadow: ShadowHandle, id: &ShadowId) {
+        if self.unsubscribe {
+            let its = self.filters.iter().filter(|(other, _)| *other == shadow);
+            self.orphans
+                .extend(its.map(|(_, covers)| (id.clone(), *covers)));
+            self.filters.retain(|(other, _)| *other != shadow);
+        }
+    }
+
+    /// Whether its SUBACK is waited for until `at`.
+    pub(super) fn is_due(&self, id: SubscribeId, at: Instant) -> bool {
+        self.id == id && self.deadline == at && !self.overdue && !self.unsubscribe
+    }
+
+    /// A filter is given up: what a SUBACK that comes later says of it is void.
+    fn strip(&mut self, shadow: ShadowHandle, covers: Interest) {
+        if !self.unsubscribe {
+            for (other, asked) in &mut self.filters {
+                if *other == shadow && *asked == covers {
+                    *asked = Interest::NONE;
+                }
+            }
+        }
+    }
+}
+
+/// How many unanswered UNSUBSCRIBEs and overdue SUBSCRIBEs of a connection are remembered.
+const MAX_UNANSWERED: usize = 32;
 
 impl Client {
     /// What should be subscribed for a shadow.
@@ -98,7 +134,8 @@ impl Client {
         let Some(entry) = self.shadows.get_mut(shadow) else {
             return false;
         };
-        let unused = (entry.granted | entry.asked).intersection(both).is_empty();
+        let known = entry.granted | entry.asked | entry.leaving | entry.unsure;
+        let unused = known.intersection(both).is_empty();
         let allowed = self.config.budget.wildcards && entry.wildcard != wildcard && unused;
         if allowed {
             entry.wildcard = wildcard;
@@ -151,6 +188,8 @@ impl Client {
         if let Some(entry) = self.shadows.get_mut(shadow) {
             entry.filters = filters;
         }
+        // A get that waits for all that is wanted may have less to wait for.
+        self.promote_due = true;
         self.mark_dirty(shadow);
     }
 
@@ -166,6 +205,7 @@ impl Client {
     /// Asks for what is wanted and not granted, gives up what is granted and not wanted: for all
     /// shadows that changed, in as few packets as the budget allows.
     pub(super) fn flush_subscriptions(&mut self) {
+        self.flush_orphans();
         if self.dirty.is_empty() {
             return;
         }
@@ -184,7 +224,8 @@ impl Client {
             };
             let wanted = self.wanted(shadow, entry);
             let held = entry.granted | entry.asked;
-            for filter in cover(entry.granted.difference(wanted), false) {
+            let surplus = held | entry.unsure;
+            for filter in cover(surplus.difference(wanted), false) {
                 // One of two topics under a wildcard is given up with the other.
                 let whole = cover_of(filter, entry.wildcard);
                 if wanted.intersection(whole).is_empty() && !give_up.contains(&(shadow, whole)) {
@@ -235,7 +276,12 @@ impl Client {
         for (shadow, covers) in &filters {
             if let Some(entry) = self.shadows.get_mut(*shadow) {
                 entry.granted = entry.granted.difference(*covers);
+                entry.asked = entry.asked.difference(*covers);
+                entry.unsure = entry.unsure.difference(*covers);
                 entry.leaving = entry.leaving | *covers;
+            }
+            for pending in &mut self.pending {
+                pending.strip(*shadow, *covers);
             }
         }
         let (id, spelled) = self.pend(true, filters);
@@ -255,19 +301,51 @@ impl Client {
         let prefix = &self.config.topic_prefix;
         let spelled = filters
             .iter()
-            .filter_map(|(shadow, covers)| Some(spell(prefix, self.shadows.get(*shadow)?, *covers)))
+            .filter_map(|(shadow, covers)| {
+                let entry = self.shadows.get(*shadow)?;
+                Some(spell(prefix, &entry.id, *covers))
+            })
             .collect();
         let deadline = self.now + self.config.suback_timeout;
         if !unsubscribe {
             self.timers.set(deadline, Timer::Suback(id));
         }
-        self.pending.push(PendingSubscribe {
+        if unsubscribe {
+            self.forget_unanswered();
+        }
+        self.pending.push_back(PendingSubscribe {
             id,
             deadline,
             unsubscribe,
+            overdue: false,
             filters,
+            orphans: Vec::new(),
         });
         (id, spelled)
+    }
+
+    /// Makes room for one more that is never answered, it may be.
+    fn forget_unanswered(&mut self) {
+        let unanswered = |pending: &PendingSubscribe| pending.unsubscribe || pending.overdue;
+        let count = self.pending.iter().filter(|it| unanswered(it)).count();
+        let oldest = self.pending.iter().position(unanswered);
+        if let Some(oldest) = oldest.filter(|_| count >= MAX_UNANSWERED) {
+            self.pending.remove(oldest);
+        }
+    }
+
+    /// Gives up filters of shadows that were removed.
+    pub(super) fn send_orphans(&mut self, orphans: Vec<(ShadowId, Interest)>) {
+        let prefix = &self.config.topic_prefix;
+        let filters = orphans
+            .iter()
+            .map(|(id, covers)| spell(prefix, id, *covers))
+            .collect();
+        let (id, _) = self.pend(true, Vec::new());
+        if let Some(pending) = self.pending.back_mut() {
+            pending.orphans = orphans;
+        }
+        self.outputs.push(Output::Unsubscribe { id, filters });
     }
 
     pub(super) fn subscribed(&mut self, id: SubscribeId, codes: &[SubackCode]) {
@@ -280,10 +358,21 @@ impl Client {
             let Some(entry) = self.shadows.get_mut(*shadow) else {
                 continue;
             };
+            if covers.is_empty() {
+                continue;
+            }
             entry.asked = entry.asked.difference(*covers);
             if code.is_granted() {
                 entry.granted = entry.granted | *covers;
+                entry.refused = entry.refused.difference(*covers);
+                entry.unsure = entry.unsure.difference(*covers);
                 entry.failures = 0;
+                let follow = Interest::DELTA | Interest::DOCUMENTS;
+                let fetching = entry.resync.is_some() || entry.resync_at.is_some();
+                if !fetching && !covers.intersection(follow).is_empty() {
+                    // What was published before it was granted is missing.
+                    self.resync_soon(*shadow);
+                }
             } else {
                 self.refuse(*shadow, *covers, code);
             }
@@ -298,7 +387,7 @@ impl Client {
             return;
         };
         entry.refused = entry.refused | covers;
-        let filter = spell(&self.config.topic_prefix, entry, covers);
+        let filter = spell(&self.config.topic_prefix, &entry.id, covers);
         self.stats.refused += 1;
         self.tell(Event::Refused {
             shadow,
@@ -327,36 +416,66 @@ impl Client {
         }
     }
 
-    /// A SUBSCRIBE or UNSUBSCRIBE came to nothing, or the SUBACK is missing.
+    /// A SUBACK is overdue: the filters are asked for again. It may come yet, on a link whose
+    /// round trip is longer than the timeout.
+    pub(super) fn suback_overdue(&mut self, id: SubscribeId) {
+        self.forget_unanswered();
+        let pending = self.pending.iter_mut().find(|pending| pending.id == id);
+        let Some(pending) = pending.filter(|pending| !pending.unsubscribe) else {
+            return;
+        };
+        pending.overdue = true;
+        let filters = pending.filters.clone();
+        self.not_granted(filters);
+    }
+
+    /// A SUBSCRIBE or UNSUBSCRIBE came to nothing.
     pub(super) fn subscribe_failed(&mut self, id: SubscribeId) {
         if let Some(pending) = self.take_pending(id, true) {
-            // An UNSUBSCRIBE: the filters stay until something changes.
             for (shadow, covers) in pending.filters {
                 let Some(entry) = self.shadows.get_mut(shadow) else {
                     continue;
                 };
                 entry.leaving = entry.leaving.difference(covers);
-                entry.granted = entry.granted | covers.difference(entry.asked);
+                let held = entry.granted | entry.asked;
+                entry.unsure = entry.unsure | covers.difference(held);
+                self.look_again(shadow);
             }
+            self.orphans_failed(pending.orphans);
             return;
         }
-        let Some(pending) = self.take_pending(id, false) else {
-            return;
-        };
-        for (shadow, covers) in pending.filters {
+        if let Some(pending) = self.take_pending(id, false) {
+            self.not_granted(pending.filters);
+        }
+    }
+
+    fn not_granted(&mut self, filters: Vec<(ShadowHandle, Interest)>) {
+        for (shadow, covers) in filters {
             let Some(entry) = self.shadows.get_mut(shadow) else {
                 continue;
             };
-            entry.asked = entry.asked.difference(covers);
-            if entry.resubscribe_at.is_none() {
-                entry.failures = entry.failures.saturating_add(1);
-                let attempt = u32::from(entry.failures) - 1;
-                let at = self.now + self.backoff(attempt);
-                if let Some(entry) = self.shadows.get_mut(shadow) {
-                    entry.resubscribe_at = Some(at);
-                }
-                self.timers.set(at, Timer::Resubscribe(shadow));
+            if covers.is_empty() {
+                continue;
             }
+            entry.asked = entry.asked.difference(covers);
+            entry.unsure = entry.unsure | covers.difference(entry.granted);
+            self.look_again(shadow);
+        }
+    }
+
+    /// Has the planner look at a shadow again after a backoff.
+    fn look_again(&mut self, shadow: ShadowHandle) {
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return;
+        };
+        if entry.resubscribe_at.is_none() {
+            entry.failures = entry.failures.saturating_add(1);
+            let attempt = u32::from(entry.failures) - 1;
+            let at = self.now + self.backoff(attempt);
+            if let Some(entry) = self.shadows.get_mut(shadow) {
+                entry.resubscribe_at = Some(at);
+            }
+            self.timers.set(at, Timer::Resubscribe(shadow));
         }
     }
 
@@ -377,41 +496,17 @@ impl Client {
             .pending
             .iter()
             .position(|pending| pending.id == id && pending.unsubscribe == unsubscribe)?;
-        Some(self.pending.swap_remove(at))
+        self.pending.remove(at)
     }
 
-    /// The connection is gone: what was asked for is unknown. A filter being given up that nobody
-    /// wants counts as granted again, so that it is given up when the session is resumed.
+    /// The connection is gone: what became of what was asked for and given up is unknown.
     pub(super) fn forget_pending(&mut self) {
-        self.pending.clear();
-        for shadow in self.shadows.handles() {
-            let Some(entry) = self.shadows.get(shadow) else {
-                continue;
-            };
-            let wanted = self.wanted(shadow, entry);
-            let Some(entry) = self.shadows.get_mut(shadow) else {
-                continue;
-            };
-            entry.asked = Interest::NONE;
+        let pending = core::mem::take(&mut self.pending);
+        self.keep_orphans(pending.into_iter().flat_map(|pending| pending.orphans));
+        for entry in self.shadows.iter_mut() {
+            let asked = core::mem::take(&mut entry.asked);
             let leaving = core::mem::take(&mut entry.leaving);
-            entry.granted = entry.granted | leaving.difference(wanted);
-        }
-    }
-
-    /// Unsubscribes what a shadow that is removed has, or has asked for.
-    pub(super) fn unsubscribe_all(&mut self, shadow: ShadowHandle) {
-        let Some(entry) = self.shadows.get_mut(shadow) else {
-            return;
-        };
-        let held = entry.granted | entry.asked;
-        let filters = cover(held, entry.wildcard);
-        self.filters -= u32::from(core::mem::take(&mut entry.filters));
-        if self.connected && !filters.is_empty() {
-            let size = usize::from(self.config.budget.per_subscribe.max(1));
-            let filters: Vec<_> = filters.into_iter().map(|covers| (shadow, covers)).collect();
-            for filters in filters.chunks(size) {
-                self.send_unsubscribe(filters.to_vec());
-            }
+            entry.unsure = (entry.unsure | asked | leaving).difference(entry.granted);
         }
     }
 

@@ -22,6 +22,8 @@ pub(crate) enum Timer {
     Resubscribe(ShadowHandle),
     /// The subscriptions of an operation are given up.
     Linger(ShadowHandle, Operation),
+    /// Filters of removed shadows are given up again.
+    Orphans,
     /// A document is fetched.
     Resync(ShadowHandle),
 }

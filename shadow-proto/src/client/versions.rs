@@ -24,6 +24,16 @@ pub(crate) struct Versions {
     pub(crate) epoch: u32,
     /// A delete was seen and nothing of a new shadow yet: `newest` is of the old one.
     pub(crate) deleted: bool,
+    /// The version that was deleted last, if the count went on from there: what is not above it
+    /// is of the old shadow.
+    #[serde(default)]
+    pub(crate) floor: u64,
+    /// When the count began anew: what is older is of the old shadow, whatever its version.
+    #[serde(default)]
+    pub(crate) since: u64,
+    /// The newest version whose whole document was fetched.
+    #[serde(default)]
+    pub(crate) settled: u64,
 }
 
 /// Whether a message is to be delivered.
@@ -32,6 +42,9 @@ pub(crate) enum Verdict {
     New,
     Duplicate,
     Old,
+    /// A delta not delivered yet, older than an answer: it may be void, or the only word of a
+    /// difference that remains.
+    Overtaken,
 }
 
 /// Where a message comes from, as far as it matters for its version.
@@ -58,12 +71,34 @@ impl Versions {
         timestamp: Option<Timestamp>,
         gaps: Gaps,
     ) -> Verdict {
-        // Older than an answer means overtaken by it: had the difference remained, the update
-        // answered would have caused a delta of its own version. Of the same version it is news.
+        let deleted = self.deleted;
         if self.observe(version, timestamp, Trust::Other, gaps) == Verdict::Old {
-            return Verdict::Old;
+            let past = deleted || self.is_past(version, timestamp, gaps);
+            let number = version.number();
+            return match self.delta {
+                _ if past || number <= self.settled => Verdict::Old,
+                Some(seen) if number == seen => Verdict::Duplicate,
+                Some(seen) if number < seen => Verdict::Old,
+                // An answer came first. Whether the difference remains is unknown: the update
+                // answered has a delta of its own if the service tells every time.
+                Some(_) | None => Verdict::Overtaken,
+            };
         }
+        // Of the same version as an answer it is news.
         raise(&mut self.delta, version.number())
+    }
+
+    /// The whole document was fetched, its delta included: older deltas are void.
+    pub(crate) fn settle(&mut self, version: Version) {
+        let version = version.number();
+        if self.newest.is_none_or(|(newest, _)| version >= newest) {
+            self.settled = self.settled.max(version);
+        }
+    }
+
+    /// A delta that was overtaken is delivered all the same.
+    pub(crate) fn let_through(&mut self, version: Version) {
+        raise(&mut self.delta, version.number());
     }
 
     pub(crate) fn documents(
@@ -74,8 +109,8 @@ impl Versions {
     ) -> Verdict {
         let deleted = self.deleted;
         match self.observe(version, timestamp, Trust::Other, gaps) {
-            Verdict::Old if deleted => Verdict::Old,
-            Verdict::Old | Verdict::New | Verdict::Duplicate => {
+            Verdict::Old if deleted || self.is_past(version, timestamp, gaps) => Verdict::Old,
+            Verdict::Old | Verdict::New | Verdict::Duplicate | Verdict::Overtaken => {
                 raise(&mut self.documents, version.number())
             }
         }
@@ -89,7 +124,9 @@ impl Versions {
         gaps: Gaps,
     ) -> Verdict {
         let deleted = self.deleted;
-        if self.observe(version, timestamp, Trust::Other, gaps) == Verdict::Old && deleted {
+        let verdict = self.observe(version, timestamp, Trust::Other, gaps);
+        let past = deleted || self.is_past(version, timestamp, gaps);
+        if verdict == Verdict::Old && past {
             return Verdict::Old;
         }
         let (newest, seen) = &mut self.updates;
@@ -129,6 +166,9 @@ impl Versions {
             return Verdict::New;
         };
         let later = seconds.saturating_sub(latest);
+        if self.is_before(timestamp, gaps) {
+            return Verdict::Old;
+        }
         if version > newest {
             self.newest = Some((version, latest.max(seconds)));
             self.deleted = false;
@@ -147,6 +187,7 @@ impl Versions {
             *self = Self {
                 newest: Some((version, seconds)),
                 epoch,
+                since: seconds,
                 ..Self::default()
             };
             return Verdict::New;
@@ -174,8 +215,22 @@ impl Versions {
         let seconds = timestamp.map_or(0, Timestamp::seconds);
         self.newest = Some((version, latest.max(seconds)));
         self.deleted = true;
+        self.floor = version;
         self.epoch = self.epoch.wrapping_add(1);
         true
+    }
+}
+
+impl Versions {
+    /// Whether a message is of a shadow that was deleted since.
+    fn is_past(&self, version: Version, timestamp: Option<Timestamp>, gaps: Gaps) -> bool {
+        version.number() <= self.floor || self.is_before(timestamp, gaps)
+    }
+
+    /// Whether a message is older than the shadow that counts from one again.
+    fn is_before(&self, timestamp: Option<Timestamp>, gaps: Gaps) -> bool {
+        let skew = gaps.skew.as_secs();
+        timestamp.is_some_and(|time| time.seconds().saturating_add(skew) < self.since)
     }
 }
 
@@ -276,6 +331,28 @@ mod tests {
         delta(&mut versions, 7, 12);
         assert!(!versions.delete(Some(Version::new(5)), Some(Timestamp::from_seconds(10))));
         assert_eq!(delta(&mut versions, 8, 12), New);
+    }
+
+    #[test]
+    fn stragglers_of_a_deleted_shadow_are_old_after_the_new_one_was_seen() {
+        let stamp = |seconds| Some(Timestamp::from_seconds(seconds));
+        // The count goes on.
+        let mut versions = Versions::default();
+        assert_eq!(delta(&mut versions, 9, 10), New);
+        versions.delete(Some(Version::new(9)), stamp(10));
+        assert_eq!(delta(&mut versions, 11, 10), New);
+        assert_eq!(versions.documents(Version::new(8), stamp(9), GAPS), Old);
+        assert_eq!(versions.update(Version::new(8), stamp(9), GAPS), Old);
+        assert_eq!(versions.documents(Version::new(11), stamp(10), GAPS), New);
+        // It begins anew.
+        let mut versions = Versions::default();
+        assert_eq!(delta(&mut versions, 9, 10), New);
+        versions.delete(Some(Version::new(9)), stamp(10));
+        assert_eq!(delta(&mut versions, 1, 20), New);
+        assert_eq!(delta(&mut versions, 8, 9), Old);
+        assert_eq!(versions.documents(Version::new(8), stamp(9), GAPS), Old);
+        assert_eq!(versions.update(Version::new(8), stamp(9), GAPS), Old);
+        assert_eq!(delta(&mut versions, 2, 15), New);
     }
 
     #[test]

@@ -86,6 +86,24 @@ impl Broker {
         self.address
     }
 
+    /// Where a client in this process connects: the loopback address when the broker listens
+    /// on all.
+    #[cfg(feature = "client")]
+    pub(crate) fn endpoint(&self) -> Result<transport_tokio::Endpoint, ListenError> {
+        let mut address = self.address;
+        if address.ip().is_unspecified() {
+            address.set_ip(match address {
+                SocketAddr::V4(_) => core::net::Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V6(_) => core::net::Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        let endpoint = format!("mqtt://{address}").parse();
+        endpoint.map_err(|error: transport_tokio::EndpointError| ListenError::Other {
+            address,
+            source: error.into(),
+        })
+    }
+
     /// Disconnects everybody, and returns when the address is free.
     pub async fn stop(mut self) {
         self.shutdown.shutdown();

@@ -150,6 +150,11 @@ impl Attached {
         }
     }
 
+    /// The connection.
+    pub(crate) const fn client(&self) -> &ShadowClient {
+        &self.client
+    }
+
     fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.push(tokio::spawn(task));
     }

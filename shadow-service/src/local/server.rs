@@ -18,7 +18,10 @@ use crate::local::broker::{Broker, BrokerOptions};
 #[cfg(feature = "http")]
 use crate::local::http::HttpServer;
 #[cfg(feature = "client")]
-use crate::local::mqtt::{AttachError, Attached, ConnectionObserver, Ended};
+use crate::local::{
+    mqtt::{AttachError, Attached, ConnectionObserver, Ended},
+    republish::{self, Rule},
+};
 #[cfg(feature = "client")]
 use transport_tokio::ConnectOptions;
 
@@ -43,6 +46,9 @@ pub struct Options {
     /// Who is told of what happens to the connection to that broker.
     #[cfg(feature = "client")]
     pub connection: Option<ConnectionObserver>,
+    /// What is republished as shadow requests, for last wills above all.
+    #[cfg(feature = "client")]
+    pub republish: Vec<Rule>,
     /// Where the REST data plane listens, if anywhere; port 0 takes a free one.
     #[cfg(feature = "http")]
     pub http: Option<SocketAddr>,
@@ -103,6 +109,9 @@ impl fmt::Debug for Options {
 #[derive(Debug)]
 pub struct Server {
     engine: Engine,
+    /// Dropped before the connection it uses.
+    #[cfg(feature = "client")]
+    republishing: Option<tokio::task::JoinSet<()>>,
     mqtt: Mqtt,
     #[cfg(feature = "http")]
     http: Option<HttpServer>,
@@ -123,7 +132,11 @@ impl Server {
         let (engine, messages) = Engine::new(service, clock, options.observer.take());
         #[cfg(feature = "http")]
         let listen = options.http;
+        #[cfg(feature = "client")]
+        let rules = core::mem::take(&mut options.republish);
         let mqtt = Mqtt::start(options, engine.clone(), messages).await?;
+        #[cfg(feature = "client")]
+        let republishing = mqtt.republish(rules).await?;
         #[cfg(feature = "http")]
         let http = match listen {
             Some(listen) => Some(HttpServer::start(engine.clone(), listen).await?),
@@ -131,6 +144,8 @@ impl Server {
         };
         Ok(Self {
             engine,
+            #[cfg(feature = "client")]
+            republishing,
             mqtt,
             #[cfg(feature = "http")]
             http,
@@ -180,6 +195,8 @@ impl Server {
         if let Some(http) = self.http {
             http.stop().await;
         }
+        #[cfg(feature = "client")]
+        drop(self.republishing);
         match self.mqtt {
             #[cfg(feature = "broker")]
             Mqtt::Embedded(broker) => broker.stop().await,
@@ -221,6 +238,31 @@ impl Mqtt {
         Ok(Self::None(Discard(tokio::spawn(async move {
             while messages.recv().await.is_some() {}
         }))))
+    }
+
+    /// Follows `rules`: on the service's own connection, or on one to the embedded broker,
+    /// whose tap does not see last wills.
+    #[cfg(feature = "client")]
+    async fn republish(
+        &self,
+        rules: Vec<Rule>,
+    ) -> Result<Option<tokio::task::JoinSet<()>>, StartError> {
+        if rules.is_empty() {
+            return Ok(None);
+        }
+        let client = match self {
+            #[cfg(feature = "broker")]
+            Self::Embedded(broker) => {
+                let mut options = ConnectOptions::new(broker.endpoint()?);
+                options.unlimited();
+                let client = transport_tokio::connect(options).await;
+                client.map_err(AttachError::Connect)?
+            }
+            Self::Attached(attached) => attached.client().clone(),
+            Self::None(_) => return Ok(None),
+        };
+        let following = republish::follow(&client, rules).await;
+        Ok(Some(following.map_err(AttachError::Subscribe)?))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::exec::{Cx, Teed, say};
+use crate::python;
 use crate::steps::Done;
 use crate::workspace::{Workspace, has_paho};
 
@@ -51,6 +52,13 @@ pub(crate) fn e2e(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
         .cargo(["test", "--no-fail-fast"])
         .args(named(&names))
         .args(workspace.selection());
+    let test = match workspace.has("shadow-service") {
+        true => test.env(
+            "SHADOW_AWS_SDK_PYTHON",
+            python::with_aws_sdks(cx, workspace)?,
+        ),
+        false => test,
+    };
     judge(cx, test.env("SHADOW_E2E", "1").tee()?, is_e2e)
 }
 

@@ -363,7 +363,17 @@ mod tests {
             let script = format!(
                 "trap 'echo got {name}; exit 7' {name}; echo ready; while :; do sleep 0.02; done"
             );
-            let mut process = shell(&script);
+            // A shell cannot trap a signal that was ignored when it started, as SIGINT is in what a
+            // script runs in the background; coreutils' `env` sets it right.
+            let mut process = match cfg!(target_os = "linux") {
+                true => Process::spawn(Command::new("env").args([
+                    "--default-signal=INT,TERM",
+                    "sh",
+                    "-c",
+                    &script,
+                ])),
+                false => shell(&script),
+            };
             process.wait_for(LIMIT, "ready");
             process.signal(signal);
             process.wait_for(LIMIT, &format!("got {name}"));

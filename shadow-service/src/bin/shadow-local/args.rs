@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 use shadow_proto::TopicPrefix;
-use shadow_service::{MessageOrder, Rate, Settings};
+use shadow_service::{MessageOrder, Rate, Settings, local::republish::Rule};
 use std::{net::ToSocketAddrs as _, path::PathBuf};
 
 /// What `--help` prints.
@@ -15,6 +15,10 @@ Usage: shadow-local [OPTIONS]
                     [default: 127.0.0.1:1883]; port 0 takes a free one
   --broker URL      serve as a client of a broker that is running, instead: MQTT 5,
                     such as mqtt://127.0.0.1:1883; one service for each broker
+  --republish FILTER=TOPIC
+                    make shadow requests of messages on other topics, as a rule does on AWS:
+                    a last will on presence/lamp updates the shadow of lamp, with
+                    --republish 'presence/+=$aws/things/+/shadow/update'; repeatable
   --http ADDR       serve the REST data plane (AWS SDKs: iot-data) there
   --data DIR        keep documents there; without it they end with the process
   --verbose, -v     print one line for each request
@@ -52,6 +56,7 @@ pub(crate) struct Run {
     pub(crate) mqtt: Mqtt,
     pub(crate) http: Option<SocketAddr>,
     pub(crate) data: Option<PathBuf>,
+    pub(crate) republish: Vec<Rule>,
     pub(crate) verbose: bool,
     pub(crate) settings: Settings,
 }
@@ -66,6 +71,7 @@ impl Args {
             mqtt: Mqtt::Listen(SocketAddr::from(([127, 0, 0, 1], 1883))),
             http: None,
             data: None,
+            republish: Vec::new(),
             verbose: false,
             settings: Settings::default(),
         };
@@ -88,6 +94,11 @@ impl Args {
                 "--broker" => broker = Some(Mqtt::Broker(value()?)),
                 "--http" => run.http = Some(address(flag, &value()?)?),
                 "--data" => run.data = Some(PathBuf::from(value()?)),
+                "--republish" => {
+                    let rule = value()?.parse();
+                    run.republish
+                        .push(rule.map_err(|error| format!("{flag}: {error}"))?);
+                }
                 "--prefix" => {
                     let prefix = TopicPrefix::new(&value()?);
                     settings.prefix = prefix.map_err(|error| format!("{flag}: {error}"))?;
@@ -155,13 +166,14 @@ mod tests {
 
     #[test]
     fn every_flag_is_read() {
-        let all = run(
-            "--listen 0.0.0.0:0 --http=8080 -v --data /x/y --prefix site/1 --max-document-bytes 30720 \
-             --max-depth=6 --rate 20 --shuffle 7",
-        );
+        let all = run("--listen 0.0.0.0:0 --http=8080 -v --data /x/y \
+             --republish p/+=$aws/things/+/shadow/update \
+             --republish=q=$aws/things/t/shadow/get --prefix site/1 --max-document-bytes 30720 \
+             --max-depth=6 --rate 20 --shuffle 7");
         assert!(matches!(all.mqtt, Mqtt::Listen(at) if at.to_string() == "0.0.0.0:0"));
         assert_eq!(all.http.unwrap().to_string(), "127.0.0.1:8080");
         assert_eq!(all.data, Some(PathBuf::from("/x/y")));
+        assert_eq!(all.republish.len(), 2);
         assert!(all.verbose);
         assert_eq!(all.settings.prefix.as_str(), "site/1");
         assert_eq!(all.settings.limits.max_document_bytes, 30720);
@@ -180,6 +192,7 @@ mod tests {
             ("--listen", "--listen needs a value"),
             ("--listen nowhere", "127.0.0.1:1883"),
             ("--http 70000", "\"70000\" is not an address"),
+            ("--republish p", "expected FILTER=TOPIC"),
             ("--rate -1", "not a number"),
             ("--rate=", "not a number"),
             ("--prefix a/#", "'#'"),

@@ -51,6 +51,7 @@ async fn serve(run: Run) -> ExitCode {
         },
     }
     options.http = run.http;
+    options.republish = run.republish;
     if let Some(directory) = &run.data {
         match FileStore::open(directory) {
             Ok(store) => options.store = Some(Box::new(store)),

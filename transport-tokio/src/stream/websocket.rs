@@ -1,0 +1,152 @@
+//! A WebSocket around a stream, as a stream.
+
+use core::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+use std::{io, time::SystemTime};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use transport_core::{OpenCause, OpenError, Opening, WebSocket, WebSocketError};
+
+use super::Layer;
+
+pub(super) struct WebSocketStream {
+    socket: WebSocket,
+    inner: Layer,
+    /// Bytes were written that the stream may still hold back.
+    unflushed: bool,
+}
+
+impl WebSocketStream {
+    /// Asks for a WebSocket and waits until it is open.
+    pub(super) async fn open(
+        opening: &Opening,
+        mut socket: WebSocket,
+        mut inner: Layer,
+    ) -> Result<Self, OpenError> {
+        let failed = |error| opening.error(&error, SystemTime::now());
+        let output = socket.output().split();
+        inner.write_all(&output).await.map_err(failed)?;
+        inner.flush().await.map_err(failed)?;
+        let mut buffer = [0; 1024];
+        while !socket.is_open() {
+            let count = match inner.read(&mut buffer).await {
+                Ok(count) => count,
+                // TLS without a goodbye.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+                Err(error) => return Err(failed(error)),
+            };
+            match count {
+                0 => socket.handle_end(),
+                _ => socket.handle_bytes(buffer.get(..count).unwrap_or_default()),
+            }
+            if let Some(ended) = socket.end() {
+                ended.map_err(|error| opening.caused(error))?;
+                // Opened and closed in one: the reader will see it.
+                break;
+            }
+        }
+        Ok(Self {
+            socket,
+            inner,
+            unflushed: false,
+        })
+    }
+
+    /// Writes what there is.
+    fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.socket.output().is_empty() {
+            let output = self.socket.output();
+            let count = ready!(Pin::new(&mut self.inner).poll_write(cx, output))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            drop(output.split_to(count));
+            self.unflushed = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_flushed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_output(cx))?;
+        if self.unflushed {
+            ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for WebSocketStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        loop {
+            let received = this.socket.received();
+            if !received.is_empty() {
+                let count = received.len().min(buf.remaining());
+                buf.put_slice(&received.split_to(count));
+                return Poll::Ready(Ok(()));
+            }
+            // Answers to pings, which nobody else may come to write. If they cannot go now, reading
+            // goes on unless there are many.
+            let flushed = this.poll_flushed(cx);
+            if let Some(ended) = this.socket.end() {
+                return Poll::Ready(ended.map_err(broken));
+            }
+            if let Poll::Ready(flushed) = flushed {
+                flushed?;
+            } else if !this.socket.wants_input() {
+                return Poll::Pending;
+            }
+            let mut space = [0; READ_SIZE];
+            let mut space = ReadBuf::new(&mut space);
+            ready!(Pin::new(&mut this.inner).poll_read(cx, &mut space))?;
+            match space.filled() {
+                [] => this.socket.handle_end(),
+                bytes => this.socket.handle_bytes(bytes),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for WebSocketStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        // One frame at a time, so that a stream that does not take it is felt.
+        ready!(self.poll_output(cx))?;
+        if !self.socket.is_open() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let payload = buf.get(..FRAME_SIZE).unwrap_or(buf);
+        self.socket.send(payload);
+        if let Poll::Ready(Err(error)) = self.poll_output(cx) {
+            return Poll::Ready(Err(error));
+        }
+        Poll::Ready(Ok(payload.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flushed(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.close();
+        ready!(self.poll_flushed(cx))?;
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+fn broken(error: WebSocketError) -> io::Error {
+    OpenError::caused("", OpenCause::from(error)).into()
+}
+
+const READ_SIZE: usize = 8 * 1024;
+const FRAME_SIZE: usize = 16 * 1024;

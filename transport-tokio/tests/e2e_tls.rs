@@ -1,0 +1,275 @@
+//! Against a real broker over mutual TLS and WebSockets, with certificates and keys as the openssl
+//! program writes them.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+use core::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use testkit::{Config, Mosquitto, TempDir, find_program, skip_or_fail};
+use tokio::time::timeout;
+use transport_tokio::{
+    ConnectError, ConnectOptions, MqttVersion, Pem, Qos, Roots, ShadowClient, TlsError, connect,
+};
+
+const VERSIONS: [MqttVersion; 2] = [MqttVersion::V3_1_1, MqttVersion::V5];
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A folder with an authority and what it signed.
+struct Pki {
+    openssl: PathBuf,
+    dir: TempDir,
+}
+
+impl Pki {
+    fn new() -> Option<Self> {
+        let pki = Self {
+            openssl: find_program("openssl").ok()?,
+            dir: TempDir::new(),
+        };
+        for ca in ["ca", "other-ca"] {
+            pki.run(&["genrsa", "-out", &format!("{ca}.key"), "2048"]);
+            let (key, pem, name) = (
+                format!("{ca}.key"),
+                format!("{ca}.pem"),
+                format!("/CN={ca}"),
+            );
+            pki.run(&[
+                "req", "-x509", "-new", "-key", &key, "-days", "2", "-subj", &name, "-out", &pem,
+            ]);
+        }
+        pki.run(&["genrsa", "-out", "server.key", "2048"]);
+        pki.sign("server", "ca", "subjectAltName=DNS:localhost");
+        Some(pki)
+    }
+
+    /// Signs what belongs to the key `name.key`: `name.pem`.
+    fn sign(&self, name: &str, ca: &str, extension: &str) {
+        let file = |ending: &str| format!("{name}.{ending}");
+        let subject = format!("/CN={name}");
+        self.run(&[
+            "req",
+            "-new",
+            "-key",
+            &file("key"),
+            "-subj",
+            &subject,
+            "-out",
+            &file("csr"),
+        ]);
+        self.dir.write("extensions", extension);
+        self.run(&[
+            "x509",
+            "-req",
+            "-in",
+            &file("csr"),
+            "-CA",
+            &format!("{ca}.pem"),
+            "-CAkey",
+            &format!("{ca}.key"),
+            "-CAcreateserial",
+            "-days",
+            "1",
+            "-extfile",
+            "extensions",
+            "-out",
+            &file("pem"),
+        ]);
+    }
+
+    fn run(&self, args: &[&str]) {
+        let output = Command::new(&self.openssl)
+            .args(args)
+            .current_dir(self.dir.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "openssl {args:?}: {said}");
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// One broker with a listener of each kind; `None` if it is not installed.
+    fn broker(&self) -> Option<Mosquitto> {
+        let tls = [
+            "cafile {dir}/ca.pem",
+            "certfile {dir}/server.pem",
+            "keyfile {dir}/server.key",
+        ];
+        let mutual = [&tls[..], &["require_certificate true"]].concat();
+        let config = Config::new()
+            .listener("mutual", &mutual)
+            .listener("ws", &["protocol websockets"])
+            .listener("wss", &[&tls[..], &["protocol websockets"]].concat());
+        let files = ["ca.pem", "server.pem", "server.key"].into_iter();
+        let config = files.fold(config, |config, name| config.file(name, self.text(name)));
+        Mosquitto::start(config).ok()
+    }
+}
+
+fn options(scheme: &str, port: u16, ca: &Path) -> ConnectOptions {
+    let mut options = ConnectOptions::from_url(&format!("{scheme}://localhost:{port}")).unwrap();
+    options.tls.roots = Roots::Pem(Pem::file(ca));
+    options
+}
+
+/// A large message there and back: more than one record of TLS, more than one frame. Not larger,
+/// because Mosquitto takes 4 KiB of a WebSocket in each tenth of a second.
+async fn exercise(client: ShadowClient) {
+    let payload: Vec<u8> = (0..20_000_u32).map(|index| (index % 253) as u8).collect();
+    let mut messages = client
+        .subscribe("there/and/back", Qos::AtLeastOnce)
+        .await
+        .unwrap();
+    for _ in 0..3 {
+        let publishing = client.publish("there/and/back", payload.clone(), Qos::AtLeastOnce);
+        timeout(PATIENCE, publishing).await.unwrap().unwrap();
+        let message = timeout(PATIENCE, messages.next())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        assert!(message.payload == payload);
+    }
+    client.shutdown(PATIENCE).await.unwrap();
+}
+
+#[tokio::test]
+async fn mutual_tls_with_every_form_of_key() {
+    let Some(pki) = Pki::new() else {
+        return skip_or_fail("openssl");
+    };
+    let Some(broker) = pki.broker() else {
+        return skip_or_fail("mosquitto");
+    };
+    for (name, make, begin) in [
+        (
+            "pkcs1",
+            &["genrsa", "-traditional", "-out", "pkcs1.key", "2048"][..],
+            "-----BEGIN RSA PRIVATE KEY-----",
+        ),
+        (
+            "pkcs8",
+            &[
+                "genpkey",
+                "-algorithm",
+                "RSA",
+                "-pkeyopt",
+                "rsa_keygen_bits:2048",
+                "-out",
+                "pkcs8.key",
+            ],
+            "-----BEGIN PRIVATE KEY-----",
+        ),
+        // With the parameters of the curve in front, as openssl writes them unless told otherwise.
+        (
+            "sec1",
+            &[
+                "ecparam",
+                "-name",
+                "prime256v1",
+                "-genkey",
+                "-out",
+                "sec1.key",
+            ],
+            "-----BEGIN EC PARAMETERS-----",
+        ),
+    ] {
+        pki.run(make);
+        assert!(pki.text(&format!("{name}.key")).starts_with(begin));
+        pki.sign(name, "ca", "extendedKeyUsage=clientAuth");
+        for version in VERSIONS {
+            let mut options = options("mqtts", broker.port_of("mutual"), &pki.path("ca.pem"));
+            options.version = version;
+            let key = pki.path(&format!("{name}.key"));
+            options
+                .tls
+                .set_identity(pki.path(&format!("{name}.pem")), key);
+            exercise(connect(options).await.unwrap()).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn websockets() {
+    let Some(pki) = Pki::new() else {
+        return skip_or_fail("openssl");
+    };
+    let Some(broker) = pki.broker() else {
+        return skip_or_fail("mosquitto");
+    };
+    for scheme in ["ws", "wss"] {
+        for version in VERSIONS {
+            let mut options = options(scheme, broker.port_of(scheme), &pki.path("ca.pem"));
+            options.version = version;
+            exercise(connect(options).await.unwrap()).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_broker_or_its_certificate_is_refused_for() {
+    let Some(pki) = Pki::new() else {
+        return skip_or_fail("openssl");
+    };
+    let Some(broker) = pki.broker() else {
+        return skip_or_fail("mosquitto");
+    };
+    pki.run(&["genrsa", "-out", "stranger.key", "2048"]);
+    pki.sign("stranger", "other-ca", "extendedKeyUsage=clientAuth");
+    let error = async |options: ConnectOptions| match connect(options).await {
+        Err(ConnectError::Open(error)) => {
+            error.tls().cloned().unwrap_or_else(|| panic!("{error:?}"))
+        }
+        other => panic!("{other:?}"),
+    };
+    let port = broker.port_of("mutual");
+    let ca = pki.path("ca.pem");
+
+    let missing = error(options("mqtts", port, &ca)).await;
+    assert!(
+        matches!(missing, TlsError::CertificateRequired { .. }),
+        "{missing:?}"
+    );
+
+    let mut stranger = options("mqtts", port, &ca);
+    stranger
+        .tls
+        .set_identity(pki.path("stranger.pem"), pki.path("stranger.key"));
+    let refused = error(stranger).await;
+    assert!(
+        matches!(refused, TlsError::CertificateRefused { .. }),
+        "{refused:?}"
+    );
+
+    let unknown = error(options("mqtts", port, &pki.path("other-ca.pem"))).await;
+    assert!(
+        matches!(unknown, TlsError::UnknownAuthority { .. }),
+        "{unknown:?}"
+    );
+
+    let mut by_address = options("mqtts", port, &ca);
+    by_address.endpoint = format!("mqtts://127.0.0.1:{port}").parse().unwrap();
+    let wrong = error(by_address.clone()).await;
+    assert!(matches!(wrong, TlsError::WrongHost { .. }), "{wrong:?}");
+
+    // What is right with the server's name set gets as far as the certificate.
+    by_address.tls.server_name = Some("localhost".into());
+    let missing = error(by_address).await;
+    assert!(
+        matches!(missing, TlsError::CertificateRequired { .. }),
+        "{missing:?}"
+    );
+
+    let plain = error(options("mqtts", broker.port_of("ws"), &ca)).await;
+    assert!(matches!(plain, TlsError::NotTls { .. }), "{plain:?}");
+}
