@@ -113,7 +113,11 @@ impl Client {
                     return;
                 }
                 if operation == Operation::Get && rejection.code == ErrorCode::NOT_FOUND {
-                    self.found_deleted(shadow);
+                    if !self.is_overtaken(id) {
+                        self.found_deleted(shadow);
+                    } else if self.refetch(id) {
+                        return;
+                    }
                 }
                 let payload = self.keep(payload);
                 self.rejected(id, rejection, payload);
@@ -281,7 +285,7 @@ impl Client {
         // Only if the last try is the only one is it certain when it was sent.
         let known = get
             .filter(|get| get.earlier.is_empty())
-            .map(|get| get.known);
+            .and_then(|get| get.newest);
         let Some(entry) = self.shadows.get_mut(shadow) else {
             return;
         };
@@ -306,6 +310,17 @@ impl Client {
         entry.versions.observe(version, timestamp, trust, gaps);
     }
 
+    /// Whether something newer was seen since a request was sent: what it found may be past.
+    fn is_overtaken(&self, id: RequestId) -> bool {
+        let Some(request) = self.requests.get(id) else {
+            return false;
+        };
+        self.shadows.get(request.shadow).is_some_and(|entry| {
+            let newest = entry.versions.newest.map(|(version, _)| version);
+            entry.versions.epoch != request.epoch || newest != request.newest
+        })
+    }
+
     /// A get of ours found no shadow.
     fn found_deleted(&mut self, shadow: ShadowHandle) {
         let gaps = self.gaps();
@@ -321,9 +336,10 @@ impl Client {
         let Some(entry) = self.shadows.get_mut(shadow) else {
             return;
         };
-        // A delta that waits may be of the shadow that was made anew since.
+        // A delta that waits may be of the shadow that was made anew since; not where a get found
+        // none, for a delta that came after that get was sent makes it a matter of doubt.
         let held = entry.held.as_mut();
-        let newer = held.filter(|held| version.is_none_or(|deleted| held.delta.version > deleted));
+        let newer = held.filter(|held| version.is_some_and(|deleted| held.delta.version > deleted));
         if let Some(held) = newer {
             held.epoch = entry.versions.epoch;
         }

@@ -147,7 +147,7 @@ impl Client {
             followers: Vec::new(),
             hint: None,
             epoch: 0,
-            known: 0,
+            newest: None,
         });
         self.waiting.push(id);
         self.promote_due = true;
