@@ -24,7 +24,7 @@ mod console;
 #[path = "light/device.rs"]
 mod device;
 
-use std::{io::IsTerminal as _, pin::pin, process::ExitCode, time::Duration};
+use std::{pin::pin, process::ExitCode, time::Duration};
 
 use application::Application;
 use args::{Args, Parsed};
@@ -74,6 +74,10 @@ async fn with_broker(args: &Args, endpoint: Endpoint, mut console: Console) -> R
         () = console.stopped() => return Ok(()),
     };
     say(&format!("connected, {}", args.shown_shadow()));
+    if console.terminal {
+        say("type what you like; for example");
+        say(BY_HAND);
+    }
     let mut device = Device::start(&client, args)?;
     let done = loop {
         let listens = device.listens();
@@ -113,9 +117,11 @@ async fn all_by_itself(args: &Args, mut console: Console) -> Result<()> {
     let client_of_application = connect(options(args, endpoint, application_id)?).await?;
     let application = Application::new(&client_of_application, args)?;
 
-    let typed = std::io::stdin().is_terminal();
+    let typed = console.terminal;
     if typed {
-        say(TERMINAL);
+        say("type what you like; for example");
+        say("  desired blue   as the application: the light is told, and reports");
+        say(BY_HAND);
     }
     let mut play = pin!(application.play());
     let end = loop {
@@ -150,7 +156,12 @@ async fn all_by_itself(args: &Args, mut console: Console) -> Result<()> {
 async fn goodbye(mut device: Device, clients: &[ShadowClient], console: &mut Console) {
     const PATIENCE: Duration = Duration::from_secs(2);
     let leave = async {
-        let _ = tokio::time::timeout(PATIENCE, device.finish()).await;
+        if tokio::time::timeout(PATIENCE, device.finish())
+            .await
+            .is_err()
+        {
+            say("no answer to the last update");
+        }
         for client in clients {
             let _ = client.shutdown(PATIENCE).await;
         }
@@ -161,10 +172,7 @@ async fn goodbye(mut device: Device, clients: &[ShadowClient], console: &mut Con
     }
 }
 
-const TERMINAL: &str = "\
-type what you like; for example
-  desired blue   as the application: the light is told, and reports
-  red            by hand at the light: reported and desired at once
+const BY_HAND: &str = "  red            by hand at the light: reported and desired at once
   none, clear_shadow, quit";
 
 fn options(args: &Args, endpoint: Endpoint, client_id: String) -> Result<ConnectOptions> {

@@ -26,6 +26,9 @@ mod start;
 mod strange;
 #[path = "light/sync.rs"]
 mod sync;
+#[cfg(target_os = "linux")]
+#[path = "light/terminal.rs"]
+mod terminal;
 #[path = "light/watcher.rs"]
 mod watcher;
 #[path = "light/words.rs"]

@@ -1,6 +1,6 @@
 //! What a person says: lines, and signals to stop. And what they are told.
 
-use std::io::{BufRead as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -15,6 +15,8 @@ pub(crate) struct Console {
     lines: mpsc::Receiver<String>,
     ended: bool,
     signals: Signals,
+    /// Whether a person is there to type.
+    pub(crate) terminal: bool,
 }
 
 impl Console {
@@ -35,23 +37,25 @@ impl Console {
             lines,
             ended: false,
             signals: Signals::listen()?,
+            terminal: std::io::stdin().is_terminal(),
         })
     }
 
     /// The next line, if there is an ear for it; once there are no more, `End` once. Ctrl-C and
     /// SIGTERM come at any time.
     pub(crate) async fn next(&mut self, listens: bool) -> Input {
-        let Self {
-            lines,
-            ended,
-            signals,
-        } = self;
         tokio::select! {
-            () = signals.stop() => Input::Stop,
-            line = lines.recv(), if listens && !*ended => match line {
+            () = self.signals.stop() => {
+                if self.terminal {
+                    // Off the line where it says ^C.
+                    say("");
+                }
+                Input::Stop
+            }
+            line = self.lines.recv(), if listens && !self.ended => match line {
                 Some(line) => Input::Line(line),
                 None => {
-                    *ended = true;
+                    self.ended = true;
                     Input::End
                 }
             },

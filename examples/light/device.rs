@@ -23,6 +23,8 @@ pub(crate) struct Device {
     started: bool,
     /// What the shadow is found to be, until it is adopted or a delta says otherwise.
     found: Option<Found>,
+    /// Deltas of other keys, as far as shown.
+    others: Map<String, Value>,
     /// Whether the value was typed and the shadow could not be told.
     untold: bool,
     events: Events,
@@ -61,6 +63,7 @@ impl Device {
             value: None,
             started: false,
             found: None,
+            others: Map::new(),
             untold: false,
             events,
             updates: JoinSet::new(),
@@ -184,9 +187,13 @@ impl Device {
             }
             None => {}
         }
+        // Each delta holds all that is left to be done; the light shows once what is not its own.
         for (key, wanted) in &state {
-            say(&format!("delta: {key} = {}, not mine", shown(wanted)));
+            if self.others.get(key) != Some(wanted) {
+                say(&format!("delta: {key} = {}, not mine", shown(wanted)));
+            }
         }
+        self.others = state;
     }
 
     /// Does what was asked, then reports what is: `reported` only.

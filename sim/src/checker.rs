@@ -122,9 +122,9 @@ impl NodeCheck {
     }
 
     /// Whether a request with that token has no outcome yet, and no answer to it is a duplicate.
-    pub(crate) fn is_open(&self, shadow: usize, token: &str) -> bool {
+    pub(crate) fn is_open(&self, shadow: usize, operation: Operation, token: &str) -> bool {
         let ask = self.by_token.get(token).and_then(|id| self.asks.get(id));
-        ask.is_some_and(|ask| !ask.over && ask.shadow == shadow)
+        ask.is_some_and(|ask| !ask.over && (ask.shadow, ask.operation) == (shadow, operation))
     }
 
     /// The tokens published, of which shadow and operation.

@@ -7,7 +7,7 @@ use crate::{
 };
 use serde_json::{Map, Value};
 use shadow_proto::{
-    Accepted, Delta, Document, ErrorCode, Event, Failure, Field, Interest, Json, Origin,
+    Accepted, Delta, Document, ErrorCode, Event, Failure, Field, Interest, Json, Operation, Origin,
     RequestError, RequestId, ShadowHandle, Snapshot, Timestamp, Version,
 };
 use std::collections::BTreeMap;
@@ -36,6 +36,8 @@ pub(crate) struct Held {
     pub(crate) partly: bool,
     /// Whether events were dropped because it did not take them.
     pub(crate) lagged: bool,
+    /// Whether the subscription budget has no room for a get.
+    pub(crate) blind: bool,
 }
 
 /// What a client was told of a shadow.
@@ -74,6 +76,7 @@ impl Held {
             refused: false,
             partly: false,
             lagged: false,
+            blind: false,
         }
     }
 }
@@ -137,10 +140,12 @@ impl World {
                 self.totals.note(Happened::LateAnswer);
                 self.check_late(node, request, token.as_str());
             }
-            Event::ForeignAnswer { token, .. } => {
+            Event::ForeignAnswer {
+                token, operation, ..
+            } => {
                 self.totals.note(Happened::ForeignAnswer);
                 if let Some(token) = token {
-                    self.check_foreign(node, held, token.as_str());
+                    self.check_foreign(node, held, operation, token.as_str());
                 }
             }
             Event::UnattributedRejection { .. } => self.totals.note(Happened::Unattributed),
@@ -226,9 +231,13 @@ impl World {
             timeout: Some(Duration::from_secs(20)),
             ..Options::default()
         };
-        if let Ok(id) = self.ask(node, held, &Want::Get, &options) {
-            self.nodes[node].held[held].fetches.push(id);
-            self.after(node);
+        match self.ask(node, held, &Want::Get, &options) {
+            Ok(id) => {
+                self.nodes[node].held[held].fetches.push(id);
+                self.after(node);
+            }
+            // It cannot know, and knows that.
+            Err(_) => self.nodes[node].held[held].blind = true,
         }
     }
 
@@ -434,13 +443,13 @@ impl World {
         }
     }
 
-    fn check_foreign(&self, node: usize, held: usize, token: &str) {
+    fn check_foreign(&self, node: usize, held: usize, operation: Operation, token: &str) {
         let own = &self.nodes[node].check;
         let remembered = self.nodes[node].client.config().limits.remembered;
         let shadow = self.nodes[node].held[held].shadow;
         if remembered >= 256 {
             assert!(
-                !own.is_open(shadow, token),
+                !own.is_open(shadow, operation, token),
                 "client {node}: {token} is its own, yet foreign"
             );
         }

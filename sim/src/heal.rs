@@ -128,7 +128,7 @@ impl World {
             .position(|other| other.handle == held.handle)
             .expect("it is there")];
         let publish_only = it.client.config().subscriptions == Subscriptions::PublishOnly;
-        if !held.interest.contains(Interest::DOCUMENTS) || publish_only {
+        if !held.interest.contains(Interest::DOCUMENTS) || publish_only || held.blind {
             return;
         }
         let (Some(state), mirror) = (state, &held.seen.mirror) else {

@@ -63,6 +63,25 @@ fn what_is_typed_meanwhile_is_told_afterwards() {
     light.quit();
 }
 
+/// No delta reached it: the document that it fetches on each connect tells.
+#[test]
+fn what_was_desired_meanwhile_is_done_afterwards() {
+    let Some(site) = Site::start() else { return };
+    let lamp = ShadowTopics::classic("lamp");
+    for mqtt in ["3", "5"] {
+        let args = ["--client-id", "lamp", "--mqtt", mqtt];
+        let mut light = site.light("lamp", &args, " has ");
+        let mut watcher = site.watch(&lamp);
+        let desired = json!({"desired": {"color": mqtt}});
+        let update = json!({ "state": desired }).to_string();
+        site.tools
+            .publish_as("lamp", &lamp.topic("update"), &update);
+        light.process.wait_for(LIMIT, "next attempt in");
+        watcher.accepted(&json!({"reported": {"color": mqtt}}));
+        light.quit();
+    }
+}
+
 /// The documents of `shadow-local` end with it; what a light shows does not.
 #[test]
 fn a_service_that_forgot_everything_is_told_anew() {

@@ -30,7 +30,17 @@ impl Tools {
     }
 
     pub(crate) fn publish(&self, topic: &str, payload: &str) {
+        self.publish_with(&[], topic, payload);
+    }
+
+    /// The same, through a client of that id: it pushes another one of it off.
+    pub(crate) fn publish_as(&self, id: &str, topic: &str, payload: &str) {
+        self.publish_with(&["-i", id], topic, payload);
+    }
+
+    fn publish_with(&self, args: &[&str], topic: &str, payload: &str) {
         let mut command = self.command(&self.publish, topic);
+        command.args(args);
         let payload = if payload.is_empty() {
             vec!["-n"]
         } else {

@@ -78,9 +78,14 @@ fn deltas_of_other_keys_are_shown_and_left_alone() {
     // Together with the light's own key: that alone is answered.
     watcher.update(&json!({"desired": {"color": "teal"}}));
     light.process.wait_for(LIMIT, "delta: color = teal");
-    light.process.wait_for(LIMIT, "delta: other = ");
     watcher.accepted(&json!({"reported": {"color": "teal"}}));
-    light.quit();
+    watcher.update(&json!({"desired": {"other": null, "third": 3}}));
+    light.process.wait_for(LIMIT, "delta: third = 3, not mine");
+    light.process.write_line("quit");
+    light.ends_well();
+    let shown = light.process.stdout();
+    let shown = shown.iter().filter(|line| line.contains("other"));
+    assert_eq!(shown.count(), 1, "once, however many deltas hold it");
 }
 
 #[test]

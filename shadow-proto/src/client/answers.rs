@@ -53,7 +53,7 @@ impl Client {
                     self.stats.duplicates += 1;
                     return;
                 }
-                Verdict::Old | Verdict::Overtaken => {
+                Verdict::Old | Verdict::Overtaken | Verdict::Younger => {
                     self.stats.old += 1;
                     return;
                 }
@@ -80,10 +80,11 @@ impl Client {
             Owner::Foreign => Origin::Foreign,
             Owner::Nobody => Origin::Unknown,
         };
+        let gaps = self.gaps();
         let news = self
             .shadows
             .get_mut(shadow)
-            .is_some_and(|entry| entry.versions.delete(version, timestamp));
+            .is_some_and(|entry| entry.versions.delete(version, timestamp, gaps));
         if news {
             self.deleted(shadow, version, origin);
         } else if matches!(owner, Owner::Foreign | Owner::Nobody) {
@@ -112,7 +113,11 @@ impl Client {
                     return;
                 }
                 if operation == Operation::Get && rejection.code == ErrorCode::NOT_FOUND {
-                    self.found_deleted(shadow);
+                    if !self.is_overtaken(id) {
+                        self.found_deleted(shadow);
+                    } else if self.refetch(id) {
+                        return;
+                    }
                 }
                 let payload = self.keep(payload);
                 self.rejected(id, rejection, payload);
@@ -271,10 +276,30 @@ impl Client {
         timestamp: Option<Timestamp>,
     ) {
         let gaps = self.gaps();
-        let sent_in = match owner {
-            Owner::Live(id) => self.requests.get(id).map(|request| request.epoch),
+        let request = match owner {
+            Owner::Live(id) => self.requests.get(id),
             Owner::Past(_) | Owner::Foreign | Owner::Nobody => None,
         };
+        let sent_in = request.map(|request| request.epoch);
+        let get = request.filter(|request| request.operation == Operation::Get);
+        // Only if the last try is the only one is it certain when it was sent.
+        let known = get
+            .filter(|get| get.earlier.is_empty())
+            .and_then(|get| get.newest);
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return;
+        };
+        let same_epoch = sent_in == Some(entry.versions.epoch) && !entry.versions.deleted;
+        if same_epoch && known.is_some_and(|known| version.number() < known) {
+            entry.versions.begin_anew(version, timestamp);
+            self.deleted(shadow, None, Origin::Unknown);
+            return;
+        }
+        let younger = version < Version::new(entry.versions.newest.map_or(0, |(newest, _)| newest))
+            && entry.versions.is_later(timestamp);
+        if younger && known.is_none() && self.follows(shadow).is_some() {
+            self.resync_soon(shadow);
+        }
         let Some(entry) = self.shadows.get_mut(shadow) else {
             return;
         };
@@ -285,12 +310,24 @@ impl Client {
         entry.versions.observe(version, timestamp, trust, gaps);
     }
 
+    /// Whether something newer was seen since a request was sent: what it found may be past.
+    fn is_overtaken(&self, id: RequestId) -> bool {
+        let Some(request) = self.requests.get(id) else {
+            return false;
+        };
+        self.shadows.get(request.shadow).is_some_and(|entry| {
+            let newest = entry.versions.newest.map(|(version, _)| version);
+            entry.versions.epoch != request.epoch || newest != request.newest
+        })
+    }
+
     /// A get of ours found no shadow.
     fn found_deleted(&mut self, shadow: ShadowHandle) {
+        let gaps = self.gaps();
         let Some(entry) = self.shadows.get_mut(shadow) else {
             return;
         };
-        if entry.versions.newest.is_some() && entry.versions.delete(None, None) {
+        if entry.versions.newest.is_some() && entry.versions.delete(None, None, gaps) {
             self.deleted(shadow, None, Origin::Unknown);
         }
     }
@@ -299,9 +336,10 @@ impl Client {
         let Some(entry) = self.shadows.get_mut(shadow) else {
             return;
         };
-        // A delta that waits may be of the shadow that was made anew since.
+        // A delta that waits may be of the shadow that was made anew since; not where a get found
+        // none, for a delta that came after that get was sent makes it a matter of doubt.
         let held = entry.held.as_mut();
-        let newer = held.filter(|held| version.is_none_or(|deleted| held.delta.version > deleted));
+        let newer = held.filter(|held| version.is_some_and(|deleted| held.delta.version > deleted));
         if let Some(held) = newer {
             held.epoch = entry.versions.epoch;
         }

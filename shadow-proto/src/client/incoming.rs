@@ -4,7 +4,7 @@ use super::{
     Client,
     requests::Owner,
     shadows::Held,
-    versions::{Gaps, Verdict},
+    versions::{Gaps, Trust, Verdict},
 };
 use crate::{
     document::{Delta, Documents},
@@ -76,7 +76,7 @@ impl Client {
         if !entry.interest.contains(Interest::DELTA) {
             return;
         }
-        let epoch = entry.versions.epoch;
+        let mut epoch = entry.versions.epoch;
         if holds {
             // As if what is held had been delivered: the watermark knows of epochs.
             let mut versions = entry.versions.clone();
@@ -86,10 +86,15 @@ impl Client {
             match versions.delta(message.version, message.timestamp, gaps) {
                 // If it is void, the document will tell.
                 Verdict::New | Verdict::Overtaken => {}
-                Verdict::Duplicate | Verdict::Old => {
+                Verdict::Duplicate | Verdict::Old | Verdict::Younger => {
                     self.stats.old += 1;
                     return;
                 }
+            }
+            if let Some(entry) = self.shadows.get_mut(shadow) {
+                let (version, time) = (message.version, message.timestamp);
+                entry.versions.observe(version, time, Trust::Other, gaps);
+                epoch = entry.versions.epoch;
             }
         }
         let payload = self.keep(payload);
@@ -132,7 +137,7 @@ impl Client {
                 });
             }
             Verdict::Duplicate => self.stats.duplicates += 1,
-            Verdict::Old | Verdict::Overtaken => self.stats.old += 1,
+            Verdict::Old | Verdict::Overtaken | Verdict::Younger => self.stats.old += 1,
         }
     }
 

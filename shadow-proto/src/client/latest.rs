@@ -132,9 +132,8 @@ impl Client {
         if !publish_only {
             self.add_user(shadow, Operation::Update);
         }
-        if let Some(entry) = self.shadows.get_mut(shadow)
-            && entry.latest == Some(id)
-        {
+        let entry = self.shadows.get_mut(shadow);
+        if let Some(entry) = entry.filter(|entry| entry.latest == Some(id)) {
             entry.latest = Some(heir);
         }
     }
@@ -160,10 +159,11 @@ impl Client {
             };
             whole = merged;
         }
-        if let Some(request) = self.requests.get_mut(id)
-            && let Some(latest) = &mut request.latest
-        {
-            request.body = whole.body();
+        let Some(request) = self.requests.get_mut(id) else {
+            return;
+        };
+        request.body = whole.body();
+        if let Some(latest) = &mut request.latest {
             latest.merged = Some(whole);
             latest.stale = false;
         }

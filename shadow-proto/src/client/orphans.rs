@@ -38,7 +38,7 @@ impl Client {
             return;
         };
         self.orphans.left.retain(|(id, covers)| {
-            let its = *id == entry.id && filters::cover_of(*covers, entry.wildcard) == *covers;
+            let its = *id == entry.id && is_filter(*covers, entry.wildcard);
             if its {
                 entry.unsure = entry.unsure | *covers;
             }
@@ -58,7 +58,7 @@ impl Client {
             match shadow {
                 // It was added again, with the same filter: then it is for that shadow to keep or
                 // give up.
-                Some(entry) if filters::cover_of(covers, entry.wildcard) == covers => {
+                Some(entry) if is_filter(covers, entry.wildcard) => {
                     let known = entry.granted | entry.asked;
                     entry.unsure = entry.unsure | covers.difference(known);
                     let shadow = self.shadows.find(id.thing(), id.shadow());
@@ -111,5 +111,14 @@ impl Client {
         if !known.clone().any(|left| left.0 == id && left.1 == covers) {
             self.orphans.left.push((id, covers));
         }
+    }
+}
+
+/// Whether a shadow with or without wildcards has a filter that covers these topics.
+fn is_filter(covers: Interest, wildcard: bool) -> bool {
+    match covers {
+        Interest::GET | Interest::DELETE => wildcard,
+        covers if (Interest::GET | Interest::DELETE).contains(covers) => !wildcard,
+        _ => true,
     }
 }

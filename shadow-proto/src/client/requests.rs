@@ -54,8 +54,9 @@ pub(crate) struct Request {
     pub(crate) followers: Vec<RequestId>,
     /// A rejection without token that may be its answer.
     pub(crate) hint: Option<Box<Rejection>>,
-    /// The shadow's epoch when the current try was sent.
+    /// The shadow's epoch when the current try was sent, and its newest version.
     pub(crate) epoch: u32,
+    pub(crate) newest: Option<u64>,
 }
 
 /// Whom a request is for.

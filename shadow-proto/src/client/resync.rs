@@ -6,7 +6,7 @@ use super::{
 use crate::{
     config::ResyncPolicy,
     document::{Accepted, Delta, Document},
-    event::{Event, Origin, ShadowHandle},
+    event::{Event, Origin, RequestId, ShadowHandle},
     failure::Failure,
     request::{Interest, RequestOptions, Retry},
     topic::Operation,
@@ -132,6 +132,25 @@ impl Client {
         }
     }
 
+    /// The get that fetches a document found none, but a shadow made since was seen: it is made
+    /// again. Whether it was such a get.
+    pub(super) fn refetch(&mut self, id: RequestId) -> bool {
+        let Some(request) = self.requests.get(id) else {
+            return false;
+        };
+        let (shadow, stage) = (request.shadow, request.stage);
+        if request.purpose != Purpose::Resync {
+            return false;
+        }
+        let token = self.token(id);
+        self.finish(id, Err(Failure::Cancelled { stage }), None);
+        if let Some(token) = token {
+            self.requests.mark_answered(&token);
+        }
+        self.resync_soon(shadow);
+        true
+    }
+
     fn synced(&mut self, shadow: ShadowHandle, document: Option<Box<Document>>) {
         let max_age = self.follows(shadow).and_then(|resync| resync.max_age);
         let now = self.now;
@@ -160,9 +179,7 @@ impl Client {
         });
         // The held delta came on its own and says more (metadata, token); it goes first, and the
         // document's delta is news only if it is newer.
-        if let Some(entry) = self.shadows.get_mut(shadow)
-            && let Some(version) = version
-        {
+        if let Some((entry, version)) = self.shadows.get_mut(shadow).zip(version) {
             entry.versions.settle(version);
         }
         if let Some(held) = held {
@@ -265,7 +282,7 @@ impl Client {
             }
             Verdict::Duplicate => self.stats.duplicates += 1,
             Verdict::Old => self.stats.old += 1,
-            Verdict::Overtaken => {
+            Verdict::Overtaken | Verdict::Younger => {
                 self.stats.old += 1;
                 self.resync_soon(shadow);
             }
