@@ -9,6 +9,9 @@
 //! This package holds no logic; each feature only adds a re-export.
 //!
 //! * `tokio`: the module `tokio`, the client over the tokio runtime.
+//! * `smol`: the module `smol`, the same over smol.
+//! * `async-std`: the module `async_std`, the same over async-std, which is discontinued: `smol` in
+//!   its place is the whole switch.
 //!
 //! Or adds a way to connect to the transports above:
 //!
@@ -19,9 +22,14 @@
 //! * `websocket`: `ws://` and, with `tls`, `wss://`.
 //! * `sigv4`: signing in with AWS credentials; brings `tls` and `websocket`.
 //! * `http-proxy`: through an HTTP proxy (CONNECT).
+//! * `rest`: a client of the REST data plane, beside those over MQTT.
 //!
 //! Without any, there is [`proto`]: the sans-IO core, to be driven by a loop of your own.
 
 pub use shadow_proto as proto;
+#[cfg(feature = "async-std")]
+pub use transport_async_std::async_std;
+#[cfg(feature = "smol")]
+pub use transport_async_std::smol;
 #[cfg(feature = "tokio")]
 pub use transport_tokio as tokio;

@@ -42,6 +42,13 @@ impl Document {
     }
 }
 
+/// The message as an event keeps it.
+impl From<wire::GetAccepted<'_>> for Document {
+    fn from(answer: wire::GetAccepted<'_>) -> Self {
+        Self::from_wire(&answer)
+    }
+}
+
 /// When each value of a document was last set: JSON of the document's own shape, with a
 /// timestamp in place of each value.
 ///
@@ -266,6 +273,13 @@ impl Updated {
     }
 }
 
+/// The message as an event keeps it.
+impl From<wire::UpdateAccepted<'_>> for Updated {
+    fn from(answer: wire::UpdateAccepted<'_>) -> Self {
+        Self::from_wire(&answer)
+    }
+}
+
 /// Why the service refused a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -279,6 +293,16 @@ pub struct Rejection {
 }
 
 impl Rejection {
+    /// A rejection that came otherwise than over MQTT: as the answer to a REST request.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: &str) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            timestamp: None,
+        }
+    }
+
     pub(crate) fn from_wire(rejected: &wire::Rejected<'_>) -> Self {
         Self {
             code: rejected.code,

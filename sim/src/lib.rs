@@ -8,6 +8,7 @@ mod broker;
 mod checker;
 mod cloud;
 mod device;
+pub mod fuzz;
 mod heal;
 mod model;
 mod net;

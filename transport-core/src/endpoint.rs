@@ -172,9 +172,20 @@ impl Endpoint {
         &self.path
     }
 
+    /// The same host at the port of another scheme.
+    #[cfg(feature = "rest")]
+    pub(crate) fn for_scheme(&self, scheme: Scheme) -> Self {
+        Self {
+            scheme,
+            host: self.host.clone(),
+            port: scheme.default_port(),
+            path: "".into(),
+        }
+    }
+
     /// The host as a Host header gives it: with brackets around an IPv6 address, with the port
     /// unless it is the scheme's own.
-    #[cfg(feature = "websocket")]
+    #[cfg(any(feature = "websocket", feature = "rest"))]
     pub(crate) fn authority(&self) -> String {
         let Self { host, port, .. } = self;
         let host = match host.contains(':') {

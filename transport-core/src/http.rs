@@ -114,14 +114,6 @@ pub(crate) fn printable(text: &str) -> Box<str> {
         .into()
 }
 
-/// Whether a header can be sent: nothing in it may end the line.
-#[cfg(feature = "websocket")]
-pub(crate) fn is_header(name: &str, value: &str) -> bool {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    let text = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
-    !name.is_empty() && name.bytes().all(token) && value.bytes().all(text)
-}
-
 const PREFIX: &[u8] = b"HTTP/1.";
 const END: &[u8] = b"\r\n\r\n";
 

@@ -102,6 +102,8 @@ mod options;
 #[cfg(feature = "http-proxy")]
 mod proxy;
 mod random;
+#[cfg(feature = "rest")]
+mod rest;
 mod ring;
 mod secret;
 #[cfg(feature = "sigv4")]
@@ -144,6 +146,8 @@ pub use mqtt_session::{
 pub use options::{ConnectOptions, VersionError, shadow_config, token_prefix};
 #[cfg(feature = "http-proxy")]
 pub use proxy::{Proxy, ProxyError, ProxyHandshake, ProxyUrlError};
+#[cfg(feature = "rest")]
+pub use rest::{Deleted, ListOptions, RestError, RestOptions, RestRequest, ShadowPage, SignedRest};
 pub use ring::Lagged;
 #[cfg(feature = "_rustls")]
 pub use rustls;

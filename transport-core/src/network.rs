@@ -3,25 +3,28 @@
 use std::time::SystemTime;
 
 use crate::{
-    attempt::Opening, authorizer::Authorizer, endpoint::Endpoint, error::OpenError,
+    attempt::Opening,
+    authorizer::Authorizer,
+    endpoint::{Endpoint, Purpose},
+    error::OpenError,
     options::ConnectOptions,
 };
 
 #[cfg(feature = "http-proxy")]
 use crate::proxy::{Proxy, ProxyHandshake};
-#[cfg(feature = "sigv4")]
-use crate::sigv4::{self, SigV4, Signer};
+#[cfg(feature = "rest")]
+use crate::rest::RestOptions;
 #[cfg(feature = "_rustls")]
-use crate::{
-    endpoint::Purpose,
-    tls::{TlsOptions, TlsSetup},
-};
+use crate::tls::TlsOptions;
 #[cfg(feature = "websocket")]
+use crate::websocket::{Request, WebSocket};
+#[cfg(feature = "sigv4")]
 use crate::{
-    http::is_header,
-    secret::Secret,
-    websocket::{Request, WebSocket},
+    endpoint::Scheme,
+    sigv4::{self, SigV4, Signer},
 };
+#[cfg(any(feature = "websocket", feature = "rest"))]
+use crate::{secret::Secret, text::is_header};
 
 /// Copies of the options, so that an attempt can travel to where streams are opened.
 #[derive(Clone, Debug)]
@@ -52,6 +55,22 @@ impl Network {
         }
     }
 
+    #[cfg(feature = "rest")]
+    pub(crate) fn of_rest(options: &RestOptions) -> Self {
+        let _ = options;
+        Self {
+            #[cfg(feature = "_rustls")]
+            tls: options.tls.clone(),
+            #[cfg(feature = "http-proxy")]
+            proxy: options.proxy.clone(),
+            #[cfg(feature = "sigv4")]
+            sigv4: None,
+            #[cfg(feature = "websocket")]
+            headers: Vec::new(),
+            authorizer: None,
+        }
+    }
+
     /// What opening a stream for MQTT takes.
     pub(crate) async fn mqtt(
         &self,
@@ -60,61 +79,92 @@ impl Network {
     ) -> Result<Opening, OpenError> {
         let doing: Box<str> = format!("connect to {endpoint}").into();
         let scheme = endpoint.scheme();
-        let refuse = |message: &str| Err(OpenError::permanent(doing.clone(), message));
-        if scheme.is_tls() && !cfg!(feature = "_rustls") {
-            return refuse("this build has no TLS: enable the feature `tls`");
-        }
         if scheme.is_websocket() && !cfg!(feature = "websocket") {
-            return refuse("this build has no WebSocket: enable the feature `websocket`");
+            let message = "this build has no WebSocket: enable the feature `websocket`";
+            return Err(OpenError::permanent(doing, message));
         }
         #[cfg(feature = "sigv4")]
-        if self.sigv4.is_some() && !(scheme.is_tls() && scheme.is_websocket()) {
-            return refuse("signing in with AWS credentials (SigV4) needs wss://");
+        if self.sigv4.is_some() && scheme != Scheme::Wss {
+            let message = "signing in with AWS credentials (SigV4) needs wss://";
+            return Err(OpenError::permanent(doing, message));
         }
-        #[cfg(feature = "_rustls")]
-        let tls = match scheme.is_tls() {
-            true => Some(self.mqtts(endpoint, now, &doing)?),
-            false => None,
-        };
-        #[cfg(feature = "websocket")]
-        let websocket = match scheme.is_websocket() {
-            true => Some(WebSocket::new(self.request(endpoint, now, &doing).await?)),
-            false => None,
-        };
-        let _ = (now, &self.authorizer);
-        Ok(Opening {
-            doing,
-            host: self.dialled(endpoint).0.into(),
-            port: self.dialled(endpoint).1,
-            #[cfg(feature = "http-proxy")]
-            proxy: self
-                .proxy
-                .as_ref()
-                .map(|proxy| ProxyHandshake::new(proxy, endpoint.host(), endpoint.port())),
-            #[cfg(feature = "_rustls")]
-            tls,
-            #[cfg(feature = "websocket")]
-            websocket,
-        })
-    }
-
-    #[cfg(feature = "_rustls")]
-    fn mqtts(
-        &self,
-        endpoint: &Endpoint,
-        now: SystemTime,
-        doing: &str,
-    ) -> Result<TlsSetup, OpenError> {
-        let purpose = if endpoint.scheme().is_websocket() {
+        let purpose = if scheme.is_websocket() {
             Purpose::WebSocket
         } else if self.authorizer.is_some() {
             Purpose::MqttWithAuthorizer
         } else {
             Purpose::Mqtt
         };
+        let opening = self.stream(endpoint, purpose, doing, now)?;
+        #[cfg(feature = "websocket")]
+        if scheme.is_websocket() {
+            let request = self.request(endpoint, now, &opening.doing).await?;
+            return Ok(Opening {
+                websocket: Some(WebSocket::new(request)),
+                ..opening
+            });
+        }
+        Ok(opening)
+    }
+
+    /// What opening a stream for REST takes.
+    #[cfg(feature = "rest")]
+    pub(crate) fn https(
+        &self,
+        endpoint: &Endpoint,
+        doing: Box<str>,
+        now: SystemTime,
+    ) -> Result<Opening, OpenError> {
+        self.stream(endpoint, Purpose::Https, doing, now)
+    }
+
+    /// The stream below the WebSocket.
+    fn stream(
+        &self,
+        endpoint: &Endpoint,
+        purpose: Purpose,
+        doing: Box<str>,
+        now: SystemTime,
+    ) -> Result<Opening, OpenError> {
         let (host, port) = (endpoint.host(), endpoint.port());
-        let setup = self.tls.prepare(host, port, purpose, now);
-        setup.map_err(|error| OpenError::caused(doing, error))
+        #[cfg(feature = "_rustls")]
+        let tls = match endpoint.scheme().is_tls() {
+            true => {
+                let setup = self.tls.prepare(host, port, purpose, now);
+                Some(setup.map_err(|error| OpenError::caused(doing.clone(), error))?)
+            }
+            false => None,
+        };
+        #[cfg(not(feature = "_rustls"))]
+        if endpoint.scheme().is_tls() {
+            let _ = (purpose, now);
+            let message = "this build has no TLS: enable the feature `tls`";
+            return Err(OpenError::permanent(doing, message));
+        }
+        #[cfg(feature = "http-proxy")]
+        if let Some(proxy) = &self.proxy {
+            return Ok(Opening {
+                doing,
+                host: proxy.host.as_str().into(),
+                port: proxy.port,
+                proxy: Some(ProxyHandshake::new(proxy, host, port)),
+                #[cfg(feature = "_rustls")]
+                tls,
+                #[cfg(feature = "websocket")]
+                websocket: None,
+            });
+        }
+        Ok(Opening {
+            doing,
+            host: host.into(),
+            port,
+            #[cfg(feature = "http-proxy")]
+            proxy: None,
+            #[cfg(feature = "_rustls")]
+            tls,
+            #[cfg(feature = "websocket")]
+            websocket: None,
+        })
     }
 
     /// The request for a WebSocket, signed if it is to be.
@@ -137,21 +187,10 @@ impl Network {
         }
         let own = self.headers.iter();
         headers.extend(own.map(|(name, value)| (name.as_str().into(), value.clone())));
-        if let Some((name, _)) = headers
-            .iter()
-            .find(|(name, value)| !is_header(name, value.expose()))
-        {
-            let message = format!("{name:?} is no header, or its value cannot be sent in one");
-            return Err(OpenError::permanent(doing, message));
-        }
+        check_headers(&headers, doing)?;
         #[cfg(feature = "sigv4")]
         if let Some(sigv4) = &self.sigv4 {
-            let credentials = sigv4.credentials.get().await;
-            let credentials = credentials.map_err(|error| OpenError::caused(doing, error))?;
-            let Some(region) = sigv4.region_for(endpoint.host()) else {
-                let message = "the host's name tells no AWS region to sign for: set the region";
-                return Err(OpenError::permanent(doing, message));
-            };
+            let (credentials, region) = sigv4.for_host(endpoint.host(), doing).await?;
             let signer = Signer {
                 credentials: &credentials,
                 region,
@@ -167,14 +206,18 @@ impl Network {
             now,
         })
     }
+}
 
-    /// Whom to connect to.
-    fn dialled<'a>(&'a self, endpoint: &'a Endpoint) -> (&'a str, u16) {
-        #[cfg(feature = "http-proxy")]
-        if let Some(proxy) = &self.proxy {
-            return (&proxy.host, proxy.port);
+/// Refuses headers that would end their line.
+#[cfg(any(feature = "websocket", feature = "rest"))]
+pub(crate) fn check_headers(headers: &[(Box<str>, Secret)], doing: &str) -> Result<(), OpenError> {
+    let mut headers = headers.iter();
+    match headers.find(|(name, value)| !is_header(name, value.expose())) {
+        Some((name, _)) => {
+            let message = format!("{name:?} is no header, or its value cannot be sent in one");
+            Err(OpenError::permanent(doing, message))
         }
-        (endpoint.host(), endpoint.port())
+        None => Ok(()),
     }
 }
 

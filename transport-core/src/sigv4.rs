@@ -12,6 +12,7 @@ use crate::secret::Secret;
 use crate::{
     calendar::Utc,
     credentials::{Credentials, CredentialsSource},
+    error::OpenError,
     text::{Encoded, hex, percent},
 };
 
@@ -47,6 +48,25 @@ impl SigV4 {
     #[must_use]
     pub fn region_for<'a>(&'a self, host: &'a str) -> Option<&'a str> {
         self.region.as_deref().or_else(|| region_in(host))
+    }
+}
+
+impl SigV4 {
+    /// Credentials and region for a host; `doing` is for errors.
+    pub(crate) async fn for_host<'a>(
+        &'a self,
+        host: &'a str,
+        doing: &str,
+    ) -> Result<(Credentials, &'a str), OpenError> {
+        let credentials = self.credentials.get().await;
+        let credentials = credentials.map_err(|error| OpenError::caused(doing, error))?;
+        match self.region_for(host) {
+            Some(region) => Ok((credentials, region)),
+            None => Err(OpenError::permanent(
+                doing,
+                "the host's name tells no AWS region to sign for: set the region",
+            )),
+        }
     }
 }
 

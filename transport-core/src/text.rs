@@ -41,6 +41,14 @@ impl fmt::Display for Encoded<'_> {
     }
 }
 
+/// Whether a header can be sent: nothing in it may end the line.
+#[cfg(any(feature = "websocket", feature = "rest"))]
+pub(crate) fn is_header(name: &str, value: &str) -> bool {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let text = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+    !name.is_empty() && name.bytes().all(token) && value.bytes().all(text)
+}
+
 /// The standard base64, padded.
 #[cfg(any(feature = "http-proxy", feature = "websocket"))]
 pub(crate) fn base64(bytes: &[u8]) -> String {
@@ -92,6 +100,21 @@ mod tests {
             kept: "/",
         };
         assert_eq!(path.to_string(), "/a%252F%20b");
+    }
+
+    #[cfg(any(feature = "websocket", feature = "rest"))]
+    #[test]
+    fn headers() {
+        assert!(is_header("X-Own_1", "a b=\"c\""));
+        for (name, value) in [
+            ("", "a"),
+            ("a b", "c"),
+            ("a:", "b"),
+            ("a", "b\r\nc"),
+            ("a", "é"),
+        ] {
+            assert!(!is_header(name, value), "{name:?} {value:?}");
+        }
     }
 
     /// RFC 4648, section 10.

@@ -35,6 +35,8 @@
 extern crate alloc;
 
 mod driver;
+#[cfg(feature = "rest")]
+mod rest;
 mod stream;
 
 use core::future::Future;
@@ -45,6 +47,8 @@ use tokio::{
 };
 
 pub use driver::{Driver, Tokio};
+#[cfg(feature = "rest")]
+pub use rest::RestClient;
 pub use stream::{Stream, open, open_over};
 pub use transport_core::*;
 

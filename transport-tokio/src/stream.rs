@@ -31,7 +31,11 @@ pub struct Stream {
 /// # Errors
 /// [`OpenError`] says what was being done and what is wrong.
 pub async fn open(attempt: Attempt) -> Result<Stream, OpenError> {
-    let opening = attempt.prepare(SystemTime::now()).await?;
+    dial(attempt.prepare(SystemTime::now()).await?).await
+}
+
+/// Opens the stream of an opening.
+pub(crate) async fn dial(opening: Opening) -> Result<Stream, OpenError> {
     let failed = |error| opening.error(&error, SystemTime::now());
     let stream = TcpStream::connect((opening.host(), opening.port()))
         .await

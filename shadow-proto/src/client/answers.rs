@@ -53,7 +53,7 @@ impl Client {
                     self.stats.duplicates += 1;
                     return;
                 }
-                Verdict::Old | Verdict::Overtaken => {
+                Verdict::Old | Verdict::Overtaken | Verdict::Younger => {
                     self.stats.old += 1;
                     return;
                 }
@@ -276,10 +276,30 @@ impl Client {
         timestamp: Option<Timestamp>,
     ) {
         let gaps = self.gaps();
-        let sent_in = match owner {
-            Owner::Live(id) => self.requests.get(id).map(|request| request.epoch),
+        let request = match owner {
+            Owner::Live(id) => self.requests.get(id),
             Owner::Past(_) | Owner::Foreign | Owner::Nobody => None,
         };
+        let sent_in = request.map(|request| request.epoch);
+        let get = request.filter(|request| request.operation == Operation::Get);
+        // Only if the last try is the only one is it certain when it was sent.
+        let known = get
+            .filter(|get| get.earlier.is_empty())
+            .and_then(|get| get.newest);
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return;
+        };
+        let same_epoch = sent_in == Some(entry.versions.epoch) && !entry.versions.deleted;
+        if same_epoch && known.is_some_and(|known| version.number() < known) {
+            entry.versions.begin_anew(version, timestamp);
+            self.deleted(shadow, None, Origin::Unknown);
+            return;
+        }
+        let younger = version < Version::new(entry.versions.newest.map_or(0, |(newest, _)| newest))
+            && entry.versions.is_later(timestamp);
+        if younger && known.is_none() && self.follows(shadow).is_some() {
+            self.resync_soon(shadow);
+        }
         let Some(entry) = self.shadows.get_mut(shadow) else {
             return;
         };

@@ -86,7 +86,7 @@ impl Client {
             match versions.delta(message.version, message.timestamp, gaps) {
                 // If it is void, the document will tell.
                 Verdict::New | Verdict::Overtaken => {}
-                Verdict::Duplicate | Verdict::Old => {
+                Verdict::Duplicate | Verdict::Old | Verdict::Younger => {
                     self.stats.old += 1;
                     return;
                 }
@@ -137,7 +137,7 @@ impl Client {
                 });
             }
             Verdict::Duplicate => self.stats.duplicates += 1,
-            Verdict::Old | Verdict::Overtaken => self.stats.old += 1,
+            Verdict::Old | Verdict::Overtaken | Verdict::Younger => self.stats.old += 1,
         }
     }
 

@@ -4,6 +4,9 @@ use crate::event::{Event, Output, ShadowHandle};
 use crate::{config::Limits, document::Accepted, field::Field, json::Json};
 use alloc::collections::{BTreeSet, VecDeque};
 
+/// How much room an empty queue keeps.
+const KEPT: usize = 64;
+
 #[derive(Debug)]
 pub(crate) struct Outputs {
     queue: VecDeque<Output>,
@@ -33,6 +36,10 @@ impl Outputs {
         if let Output::Event(event) = &output {
             self.events -= 1;
             self.bytes -= weight(event);
+        }
+        if self.queue.is_empty() && self.queue.capacity() > KEPT {
+            // A connect with many shadows fills it once.
+            self.queue = VecDeque::new();
         }
         Some(output)
     }

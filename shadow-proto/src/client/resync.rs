@@ -282,7 +282,7 @@ impl Client {
             }
             Verdict::Duplicate => self.stats.duplicates += 1,
             Verdict::Old => self.stats.old += 1,
-            Verdict::Overtaken => {
+            Verdict::Overtaken | Verdict::Younger => {
                 self.stats.old += 1;
                 self.resync_soon(shadow);
             }

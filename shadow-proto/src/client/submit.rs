@@ -184,6 +184,34 @@ impl Client {
     }
 }
 
+impl Update<'_> {
+    /// The payload of an update, for who sends it by other means: over REST, or by a client of
+    /// one's own. It has a client token only if the options hold one, and nothing is checked.
+    ///
+    /// ```
+    /// use shadow_proto::{Json, Update, Version};
+    ///
+    /// let color = Json::from_text(r#"{"color":"red"}"#)?;
+    /// let update = Update::desired(&color).if_version(Version::new(7));
+    /// assert_eq!(update.to_payload(), br#"{"state":{"desired":{"color":"red"}},"version":7}"#);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[must_use]
+    pub fn to_payload(&self) -> Vec<u8> {
+        let mut payload = match self.clear {
+            true => body_of_clear(self.version),
+            false => body(text(self.desired), text(self.reported), self.version),
+        };
+        if let Some(token) = self.options.token {
+            payload.extend_from_slice(br#","clientToken":"#);
+            let quoted = serde_json::to_string(token).unwrap_or_default();
+            payload.extend_from_slice(quoted.as_bytes());
+        }
+        payload.push(b'}');
+        payload
+    }
+}
+
 fn text(section: Section<'_>) -> Option<&str> {
     match section {
         Section::Leave => None,

@@ -45,6 +45,9 @@ pub(crate) enum Verdict {
     /// A delta not delivered yet, older than an answer: it may be void, or the only word of a
     /// difference that remains.
     Overtaken,
+    /// A delta of a lower version and a later time: of a skewed clock, or of a shadow that counts
+    /// from one again though no delete was seen. A get tells.
+    Younger,
 }
 
 /// Where a message comes from, as far as it matters for its version.
@@ -72,10 +75,12 @@ impl Versions {
         gaps: Gaps,
     ) -> Verdict {
         let deleted = self.deleted;
+        let later = self.is_later(timestamp);
         if self.observe(version, timestamp, Trust::Other, gaps) == Verdict::Old {
             let past = deleted || self.is_past(version, timestamp, gaps);
             let number = version.number();
             return match self.delta {
+                _ if later => Verdict::Younger,
                 _ if past || number <= self.settled => Verdict::Old,
                 Some(seen) if number == seen => Verdict::Duplicate,
                 Some(seen) if number < seen => Verdict::Old,
@@ -110,9 +115,11 @@ impl Versions {
         let deleted = self.deleted;
         match self.observe(version, timestamp, Trust::Other, gaps) {
             Verdict::Old if deleted || self.is_past(version, timestamp, gaps) => Verdict::Old,
-            Verdict::Old | Verdict::New | Verdict::Duplicate | Verdict::Overtaken => {
-                raise(&mut self.documents, version.number())
-            }
+            Verdict::Old
+            | Verdict::New
+            | Verdict::Duplicate
+            | Verdict::Overtaken
+            | Verdict::Younger => raise(&mut self.documents, version.number()),
         }
     }
 
@@ -199,6 +206,24 @@ impl Versions {
         Verdict::Duplicate
     }
 
+    /// A get of ours was answered with a lower version than was known when it was sent. Requests
+    /// on a shadow are served in order, so it is another shadow now: a new epoch begins.
+    pub(crate) fn begin_anew(&mut self, version: Version, timestamp: Option<Timestamp>) {
+        let seconds = timestamp.map_or(0, Timestamp::seconds);
+        *self = Self {
+            newest: Some((version.number(), seconds)),
+            epoch: self.epoch.wrapping_add(1),
+            since: seconds,
+            ..Self::default()
+        };
+    }
+
+    /// Whether a message is later than everything seen, by the service's clock.
+    pub(crate) fn is_later(&self, timestamp: Option<Timestamp>) -> bool {
+        let latest = self.newest.map_or(0, |(_, latest)| latest);
+        timestamp.is_some_and(|time| time.seconds() > latest)
+    }
+
     /// The shadow is gone: a new epoch begins. `version` is the one deleted, if it is known.
     /// Whether that is news.
     pub(crate) fn delete(
@@ -252,7 +277,7 @@ fn raise(watermark: &mut Option<u64>, version: u64) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Verdict::{Duplicate, New, Old};
+    use Verdict::{Duplicate, New, Old, Younger};
 
     const GAPS: Gaps = Gaps {
         epoch: Duration::from_secs(1000),
@@ -292,10 +317,10 @@ mod tests {
     #[test]
     fn a_delete_mutes_the_old_and_lets_the_new_through() {
         for (version, seconds, verdict) in [
-            (5, 10, Old), // a straggler of the deleted shadow
-            (4, 15, Old), // the same from a host whose clock is ahead
-            (7, 10, New), // AWS counts on
-            (1, 16, New), // a service that counts from one again
+            (5, 10, Old),     // a straggler of the deleted shadow
+            (4, 15, Younger), // the same from a host whose clock is ahead, or not: a get tells
+            (7, 10, New),     // AWS counts on
+            (1, 16, New),     // a service that counts from one again
         ] {
             let mut versions = Versions::default();
             delta(&mut versions, 5, 9);
@@ -331,7 +356,7 @@ mod tests {
     fn an_unseen_delete_is_found_by_the_time_between() {
         let mut versions = Versions::default();
         delta(&mut versions, 50, 10);
-        assert_eq!(delta(&mut versions, 1, 1009), Old);
+        assert_eq!(delta(&mut versions, 1, 1009), Younger);
         assert_eq!(delta(&mut versions, 1, 1010), New);
         assert_eq!(versions.epoch, 1);
         assert_eq!(delta(&mut versions, 2, 1010), New);
