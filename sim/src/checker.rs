@@ -29,10 +29,31 @@ pub(crate) struct Ask {
     pub(crate) mergeable: bool,
     /// The tokens it was sent with.
     pub(crate) tokens: Vec<String>,
+    /// The measurements it reports.
+    pub(crate) marks: Vec<u64>,
     pub(crate) published: u32,
     pub(crate) cancelled: bool,
     /// Whether its outcome came.
     pub(crate) over: bool,
+}
+
+impl Default for Ask {
+    fn default() -> Self {
+        Self {
+            shadow: 0,
+            operation: Operation::Get,
+            publish_only: false,
+            deadline: Instant::ORIGIN,
+            own_token: None,
+            fails_offline: false,
+            mergeable: false,
+            tokens: Vec::new(),
+            marks: Vec::new(),
+            published: 0,
+            cancelled: false,
+            over: false,
+        }
+    }
 }
 
 /// An answer that was handed to the client.
@@ -73,6 +94,7 @@ pub(crate) struct NodeCheck {
     connected_at: Option<Instant>,
     /// Outcomes that promised that nothing was applied.
     harmless: Vec<(usize, Operation, String)>,
+    harmless_marks: Vec<u64>,
     /// Rejections without token that were handed over.
     nameless: u32,
     per_thing: usize,
@@ -102,6 +124,12 @@ impl NodeCheck {
         let before = self.asks.insert(id, ask);
         assert!(before.is_none(), "a request id is given twice");
         self.open += 1;
+    }
+
+    pub(crate) fn marked(&mut self, id: RequestId, marks: Vec<u64>) {
+        if let Some(ask) = self.asks.get_mut(&id) {
+            ask.marks = marks;
+        }
     }
 
     pub(crate) fn cancelled(&mut self, id: RequestId) {
@@ -248,6 +276,12 @@ impl NodeCheck {
 
     /// What was promised not to be applied was not.
     pub(crate) fn check_harmless(&self, model: &Model, node: usize) {
+        for mark in &self.harmless_marks {
+            assert!(
+                !model.marks.contains(mark),
+                "client {node}: a report that ended as surely not applied was applied: {mark}"
+            );
+        }
         for key in &self.harmless {
             let applied = model
                 .fates
@@ -555,6 +589,7 @@ impl World {
         });
         let check = &mut self.nodes[node].check;
         if !stage.may_have_been_applied() && ask.operation != Operation::Get {
+            check.harmless_marks.extend(&ask.marks);
             for token in tokens {
                 let key = (ask.shadow, ask.operation, token.clone());
                 check.harmless.push(key);

@@ -212,8 +212,12 @@ impl World {
             Ok(version) => {
                 let token = token.as_deref();
                 self.accepted(shadow, operation, *version, token, &handled.messages);
-                if let Some(token) = token.filter(|_| request.doubled) {
-                    self.model.fate(shadow, operation, token).excused += 1;
+                match token {
+                    Some(token) if request.doubled => {
+                        self.model.fate(shadow, operation, token).excused += 1;
+                    }
+                    _ if operation == Operation::Update => self.model.applied(&request.payload),
+                    _ => {}
                 }
             }
             Err(error) if error.code() == 429 => self.totals.note(Fault::RateEnforced),

@@ -212,6 +212,7 @@ impl World {
             Err(_) => {
                 if let Some(report) = report {
                     for key in report.keys() {
+                        // A measurement that does not get through is not repeated.
                         if let Some(value) = it.state.get(key) {
                             it.pending.insert(key.clone(), value.clone());
                         }
@@ -255,10 +256,11 @@ impl World {
 
     /// A device reports a value of its own.
     pub(crate) fn measure(&mut self, node: usize, held: usize) {
-        let value = Value::from(self.work.below(1000));
+        // No two measurements are equal, so that it can be told which ones were applied.
+        let value = Value::from(self.model.mark());
+        let key = format!("m{}", self.work.below(3));
         let it = &mut self.nodes[node].held[held];
-        it.state.insert("measured".to_owned(), value.clone());
-        it.pending.insert("measured".to_owned(), value);
+        it.pending.insert(key, value);
         self.report(node, held);
         self.after(node);
     }
@@ -278,8 +280,11 @@ impl World {
             options.timeout = Some(Duration::from_secs(20));
         }
         let want = Want::Report(json);
+        let marks = report.iter().filter(|(key, _)| key.starts_with('m'));
+        let marks = marks.filter_map(|(_, mark)| mark.as_u64()).collect();
         match self.ask(node, held, &want, &options) {
             Ok(id) => {
+                self.nodes[node].check.marked(id, marks);
                 self.nodes[node].held[held].reports.insert(id, report);
             }
             Err(RequestError::QueueFull { .. } | RequestError::Budget(_)) => {

@@ -5,7 +5,7 @@ use shadow_proto::{
     wire::{self, Message},
 };
 use shadow_proto::{ShadowId, TopicKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One version of a shadow's document.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -62,6 +62,9 @@ pub(crate) struct Fate {
 pub(crate) struct Model {
     pub(crate) shadows: Vec<(ShadowId, History)>,
     pub(crate) fates: BTreeMap<(usize, Operation, String), Fate>,
+    /// The measurements that were applied.
+    pub(crate) marks: BTreeSet<u64>,
+    last_mark: u64,
 }
 
 /// What an accepted update did, for the totals.
@@ -80,6 +83,8 @@ impl Model {
                 .map(|id| (id.clone(), History::default()))
                 .collect(),
             fates: BTreeMap::new(),
+            marks: BTreeSet::new(),
+            last_mark: 0,
         }
     }
 
@@ -95,6 +100,24 @@ impl Model {
     pub(crate) fn fate(&mut self, shadow: usize, operation: Operation, token: &str) -> &mut Fate {
         let key = (shadow, operation, token.to_owned());
         self.fates.entry(key).or_default()
+    }
+
+    /// A measurement like no other.
+    pub(crate) fn mark(&mut self) -> u64 {
+        self.last_mark += 1;
+        self.last_mark
+    }
+
+    /// The measurements of an update were applied.
+    pub(crate) fn applied(&mut self, payload: &[u8]) {
+        let text = String::from_utf8_lossy(payload);
+        for key in ["\"m0\":", "\"m1\":", "\"m2\":"] {
+            if let Some((_, rest)) = text.split_once(key) {
+                let end = rest.find(|c: char| !c.is_ascii_digit());
+                self.marks
+                    .extend(rest[..end.unwrap_or(rest.len())].parse::<u64>().ok());
+            }
+        }
     }
 
     /// An update was accepted.

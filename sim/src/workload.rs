@@ -235,10 +235,7 @@ impl World {
                     own_token: options.token.clone(),
                     fails_offline: options.offline == WhenOffline::Fail,
                     mergeable,
-                    tokens: Vec::new(),
-                    published: 0,
-                    cancelled: false,
-                    over: false,
+                    ..Ask::default()
                 };
                 it.check.asked(*id, ask);
                 self.log(|| format!("client {node}: asks {id:?} {want:?} {options:?}"));
