@@ -19,8 +19,8 @@ use testkit::TempDir;
 use tokio::{io::duplex, task::JoinHandle};
 use tokio_rustls::{LazyConfigAcceptor, rustls::server::Acceptor};
 use transport_tokio::{
-    Alpn, ConnectError, ConnectOptions, Identity, Pem, PemFound, PemItem, PemSource, Roots,
-    ShadowClient, TlsError, connect_with, open_over,
+    Alpn, ConnectError, ConnectOptions, Identity, Pem, PemFound, PemItem, PemSource, Provider,
+    Roots, ShadowClient, TlsError, connect_with, open_over,
     rustls::{
         self, ClientConfig, ServerConfig, SignatureAlgorithm, SignatureScheme,
         pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
@@ -271,6 +271,25 @@ async fn a_ready_configuration_and_a_key_elsewhere() {
         let seen = seen.lock().unwrap();
         assert_eq!(seen.certificates, 1);
         assert_eq!(seen.negotiated.as_deref(), Some("x-amzn-mqtt-ca"));
+    }
+}
+
+/// Whatever the process has for a default, which here is nothing.
+#[tokio::test]
+async fn every_provider_of_cryptography_that_is_built_in() {
+    let ca = Ca::new();
+    let providers = [
+        Provider::Auto,
+        Provider::Ring,
+        #[cfg(feature = "tls-aws-lc")]
+        Provider::AwsLc,
+        Provider::Custom(Arc::new(rustls::crypto::ring::default_provider())),
+    ];
+    for provider in providers {
+        let server = Ca::config(&ca.server(&["h.example"]), Some(&ca), &[]);
+        let mut options = with_identity(options("mqtts://h.example", &ca), &ca.client());
+        options.tls.provider = provider;
+        attempt(options, server).await.0.unwrap();
     }
 }
 
