@@ -196,6 +196,7 @@ impl World {
     pub(crate) fn dismiss(&mut self) {
         for node in 0..self.nodes.len() {
             while let Some(held) = self.nodes[node].held.pop() {
+                self.nodes[node].check.fetched(held.shadow);
                 let known = self.feed(node, |client, now| client.remove_shadow(held.handle, now));
                 assert!(known.is_ok(), "client {node}: the shadow was not removed");
             }

@@ -193,7 +193,7 @@ impl Plan {
     pub fn draw(rng: &mut Rng) -> Self {
         let faults = Faults::draw(rng);
         let shadows = draw_shadows(rng);
-        let short_memory = rng.chance(300);
+        let short_memory = rng.chance(350);
         let mut settings = Settings::default();
         settings.limits.max_document_bytes = 1024;
         if rng.chance(300) {
@@ -378,7 +378,7 @@ fn draw_config(rng: &mut Rng, role: Role, short_memory: bool) -> Config {
     config.limits.requests = *rng.pick(&[1000, 1000, 12, 40]);
     config.limits.remembered = *rng.pick(&[256, 256, 4, 0]);
     config.limits.events = *rng.pick(&[1024, 1024, 2, 6]);
-    config.limits.event_bytes = *rng.pick(&[4 << 20, 4 << 20, 1500]);
+    config.limits.event_bytes = *rng.pick(&[4 << 20, 4 << 20, 8_000]);
     config.limits.payload = *rng.pick(&[256 * 1024, 4096]);
     config.limits.state = *rng.pick(&[128 * 1024, 900]);
     config.message_expiry = rng.chance(700);
