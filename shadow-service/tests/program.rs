@@ -120,3 +120,18 @@ async fn mistakes_are_one_clear_line() {
     let _usage = help.line("Usage: shadow-local").await;
     assert_eq!(help.end().await, (Some(0), String::new()));
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_argument_that_is_not_utf_8_is_one_clear_line() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let output = Command::new(env!("CARGO_BIN_EXE_shadow-local"))
+        .arg(std::ffi::OsStr::from_bytes(b"--\xff"))
+        .output()
+        .await
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    assert!(errors.contains("unknown argument"), "{errors}");
+}

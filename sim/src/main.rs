@@ -16,7 +16,8 @@ const USAGE: &str =
        --keep-going                    does not stop at the first seed that fails";
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args = std::env::args_os().skip(1);
+    let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
     let arguments = match Arguments::read(&args) {
         Ok(arguments) => arguments,
         Err(error) => {

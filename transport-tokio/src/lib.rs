@@ -31,6 +31,39 @@
 //!     Ok(())
 //! }
 //! ```
+//!
+//! # AWS IoT Core
+//!
+//! With the feature `tls`, a device certificate is all it takes; Amazon's authorities are compiled
+//! in. Port 443 does as well as 8883, the protocol that has to be named there is.
+//!
+//! ```no_run
+//! # #[cfg(feature = "tls")]
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use transport_tokio::{ConnectOptions, connect};
+//!
+//! let url = "mqtts://abc-ats.iot.eu-west-1.amazonaws.com";
+//! let mut options = ConnectOptions::from_url(url)?;
+//! options.client_id = "my-light".into();
+//! options.tls.set_identity("device.pem.crt", "private.pem.key");
+//! let client = connect(options).await?;
+//! # drop(client);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Ways to connect
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | none | `mqtt://`; custom authorizers; a [connector](connect_with) of your own |
+//! | `tls` | `mqtts://`, with rustls and ring |
+//! | `tls-aws-lc` | the same with AWS-LC; with both, ring is the default and `TlsOptions` chooses |
+//! | `native-roots` | trust those the system trusts; otherwise a CA file is needed, but for AWS |
+//! | `websocket` | `ws://` and, with `tls`, `wss://` |
+//! | `sigv4` | AWS credentials over `wss://`; brings `tls` and `websocket` |
+//! | `http-proxy` | through an HTTP proxy |
+//! | `rest` | `RestClient`, for the REST data plane |
 
 extern crate alloc;
 

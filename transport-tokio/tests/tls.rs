@@ -19,8 +19,8 @@ use testkit::TempDir;
 use tokio::{io::duplex, task::JoinHandle};
 use tokio_rustls::{LazyConfigAcceptor, rustls::server::Acceptor};
 use transport_tokio::{
-    Alpn, ConnectError, ConnectOptions, Identity, Pem, PemFound, PemItem, PemSource, Roots,
-    ShadowClient, TlsError, connect_with, open_over,
+    Alpn, Authorizer, ConnectError, ConnectOptions, Identity, Pem, PemFound, PemItem, PemSource,
+    Provider, Roots, ShadowClient, TlsError, connect_with, open_over,
     rustls::{
         self, ClientConfig, ServerConfig, SignatureAlgorithm, SignatureScheme,
         pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
@@ -143,6 +143,23 @@ async fn aws_on_port_443_wants_its_protocol_named() {
         assert_eq!(seen.offered, Vec::from_iter(offered), "{port}");
         assert_eq!(seen.negotiated.as_deref(), offered, "{port}");
     }
+}
+
+#[tokio::test]
+async fn a_custom_authorizer_has_a_protocol_and_finds_its_query_in_the_connect() {
+    let ca = Ca::new();
+    let server = Ca::config(&ca.server(&[AWS]), None, &["mqtt", "x-amzn-mqtt-ca"]);
+    let mut options = options(&format!("mqtts://{AWS}:443"), &ca);
+    options.user_name = Some("me".into());
+    options.password = Some("word".into());
+    options.authorizer = Some(Authorizer::named("fleet"));
+    let (result, seen) = attempt(options, server).await;
+    result.unwrap();
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.negotiated.as_deref(), Some("mqtt"));
+    assert_eq!(seen.sni.as_deref(), Some(AWS));
+    let query = b"me?x-amz-customauthorizer-name=fleet\0\x04word";
+    assert!(seen.connect.ends_with(query), "{:?}", seen.connect);
 }
 
 #[tokio::test]
@@ -271,6 +288,25 @@ async fn a_ready_configuration_and_a_key_elsewhere() {
         let seen = seen.lock().unwrap();
         assert_eq!(seen.certificates, 1);
         assert_eq!(seen.negotiated.as_deref(), Some("x-amzn-mqtt-ca"));
+    }
+}
+
+/// Whatever the process has for a default, which here is nothing.
+#[tokio::test]
+async fn every_provider_of_cryptography_that_is_built_in() {
+    let ca = Ca::new();
+    let providers = [
+        Provider::Auto,
+        Provider::Ring,
+        #[cfg(feature = "tls-aws-lc")]
+        Provider::AwsLc,
+        Provider::Custom(Arc::new(rustls::crypto::ring::default_provider())),
+    ];
+    for provider in providers {
+        let server = Ca::config(&ca.server(&["h.example"]), Some(&ca), &[]);
+        let mut options = with_identity(options("mqtts://h.example", &ca), &ca.client());
+        options.tls.provider = provider;
+        attempt(options, server).await.0.unwrap();
     }
 }
 

@@ -74,7 +74,8 @@ impl RestOptions {
         };
         let authority = authority.strip_suffix('/').unwrap_or(authority);
         if let Some(at) = authority.find(['/', '?', '#']) {
-            let path = authority.get(at..).unwrap_or_default().into();
+            let path = authority.get(at..).unwrap_or_default();
+            let path = path.split('?').next().unwrap_or_default().into();
             return Err(EndpointError::Path { path });
         }
         Ok(Self::at(Endpoint::with_scheme(scheme, authority)?))

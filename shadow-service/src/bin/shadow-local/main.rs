@@ -14,7 +14,10 @@ use std::{io::Write as _, process::ExitCode, sync::Arc};
 use transport_tokio::{ConnectOptions, ConnectionEvent};
 
 fn main() -> ExitCode {
-    let run = match Args::read(std::env::args().skip(1)) {
+    // What is not UTF-8 is refused with the rest of what is unknown.
+    let args = std::env::args_os().skip(1);
+    let args = args.map(|arg| arg.to_string_lossy().into_owned());
+    let run = match Args::read(args) {
         Ok(Args::Help) => return print(HELP),
         Ok(Args::Version) => {
             return print(concat!("shadow-local ", env!("CARGO_PKG_VERSION"), "\n"));
