@@ -174,7 +174,7 @@ impl Client {
         }
         if let Some(shadow) = self.shadows.get(request.shadow) {
             request.epoch = shadow.versions.epoch;
-            request.newest = shadow.versions.newest.map(|(version, _)| version);
+            request.newest = shadow.versions.known();
         }
         let (operation, thing) = (request.operation, request.thing);
         self.in_flight += 1;
