@@ -329,8 +329,9 @@ impl Client {
         let unanswered = |pending: &PendingSubscribe| pending.unsubscribe || pending.overdue;
         let count = self.pending.iter().filter(|it| unanswered(it)).count();
         let oldest = self.pending.iter().position(unanswered);
-        if let Some(oldest) = oldest.filter(|_| count >= MAX_UNANSWERED) {
-            self.pending.remove(oldest);
+        let oldest = oldest.filter(|_| count >= MAX_UNANSWERED);
+        if let Some(oldest) = oldest.and_then(|oldest| self.pending.remove(oldest)) {
+            self.park_orphans(oldest.orphans);
         }
     }
 
