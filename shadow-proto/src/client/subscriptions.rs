@@ -503,6 +503,11 @@ impl Client {
     /// The connection is gone: what became of what was asked for and given up is unknown.
     pub(super) fn forget_pending(&mut self) {
         let pending = core::mem::take(&mut self.pending);
+        for (shadow, covers) in pending.iter().flat_map(|pending| &pending.filters) {
+            if let Some(entry) = self.shadows.get_mut(*shadow) {
+                entry.unsure = entry.unsure | *covers;
+            }
+        }
         self.keep_orphans(pending.into_iter().flat_map(|pending| pending.orphans));
         for entry in self.shadows.iter_mut() {
             let asked = core::mem::take(&mut entry.asked);
