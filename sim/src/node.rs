@@ -95,9 +95,8 @@ impl World {
         let plan = &self.plan.nodes[node];
         let life = self.nodes[node].life + 1;
         let mut config = plan.config.clone();
-        // "n1" is a prefix of "n11" on purpose.
-        let prefix = format!("n{}", "1".repeat(node + life as usize * 5));
-        let prefix: String = prefix.chars().take(40).collect();
+        // Some prefixes begin with another on purpose: "n11" and "n112".
+        let prefix = format!("n{}{life}", node + 1);
         config.token_prefix = TokenPrefix::new(&prefix).expect("the prefix is legal");
         self.totals.note(Sum::Clients);
         let check = NodeCheck::new(&config);

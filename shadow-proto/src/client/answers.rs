@@ -316,7 +316,7 @@ impl Client {
             return false;
         };
         self.shadows.get(request.shadow).is_some_and(|entry| {
-            let newest = entry.versions.newest.map(|(version, _)| version);
+            let newest = entry.versions.known();
             entry.versions.epoch != request.epoch || newest != request.newest
         })
     }

@@ -167,6 +167,7 @@ impl Client {
         request.counter = counter;
         request.earlier_stage = request.stage;
         request.acknowledged = false;
+        request.repeated = false;
         if request.purpose == Purpose::Resync {
             let deadline = self.now + self.config.response_timeout;
             request.deadline = Some(deadline);
@@ -174,7 +175,7 @@ impl Client {
         }
         if let Some(shadow) = self.shadows.get(request.shadow) {
             request.epoch = shadow.versions.epoch;
-            request.newest = shadow.versions.newest.map(|(version, _)| version);
+            request.newest = shadow.versions.known();
         }
         let (operation, thing) = (request.operation, request.thing);
         self.in_flight += 1;
@@ -284,6 +285,9 @@ impl Client {
             if let Some(id) = self.try_of(id) {
                 self.unsend(id);
             }
+        }
+        for request in self.requests.iter_mut() {
+            request.repeated |= request.place == Place::InFlight && !request.acknowledged;
         }
         self.ready_to_waiting();
         let offline: Vec<RequestId> = self

@@ -10,6 +10,9 @@ use alloc::vec::Vec;
 pub(crate) struct Orphans {
     /// Each filter as the topics it covers.
     left: Vec<(ShadowId, Interest)>,
+    /// Those whose UNSUBSCRIBE was not answered for so long that it is not waited for any more;
+    /// the next connection tries again.
+    parked: Vec<(ShadowId, Interest)>,
     /// No UNSUBSCRIBE for them before this time.
     pub(crate) retry_at: Option<Instant>,
     failures: u8,
@@ -94,16 +97,27 @@ impl Client {
 
     /// The connection is gone: what was under way may not have arrived.
     pub(super) fn keep_orphans(&mut self, orphans: impl Iterator<Item = (ShadowId, Interest)>) {
-        for (id, covers) in orphans {
+        let parked = core::mem::take(&mut self.orphans.parked);
+        for (id, covers) in orphans.chain(parked) {
             self.leave(id, covers);
         }
         self.orphans.retry_at = None;
         self.orphans.failures = 0;
     }
 
+    /// An UNSUBSCRIBE for them is not waited for any more.
+    pub(super) fn park_orphans(&mut self, orphans: Vec<(ShadowId, Interest)>) {
+        for orphan in orphans {
+            if !self.orphans.parked.contains(&orphan) {
+                self.orphans.parked.push(orphan);
+            }
+        }
+    }
+
     /// The session is lost, and with it whatever was left.
     pub(super) fn forget_orphans(&mut self) {
         self.orphans.left.clear();
+        self.orphans.parked.clear();
     }
 
     fn leave(&mut self, id: ShadowId, covers: Interest) {

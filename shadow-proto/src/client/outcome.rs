@@ -55,7 +55,8 @@ impl Client {
         request.place = Place::Backoff;
         request.earlier.push(request.counter);
         request.retry_at = Some(at);
-        let repeatable = request.qos == Qos::AtLeastOnce && !request.acknowledged;
+        let unsure = request.repeated || !request.acknowledged;
+        let repeatable = request.qos == Qos::AtLeastOnce && unsure;
         if rejection.code == ErrorCode::TOO_MANY_REQUESTS && !repeatable {
             // It certainly changed nothing, and the session does not repeat it; what an earlier
             // try may have done stays.

@@ -41,6 +41,8 @@ pub(crate) struct Request {
     pub(crate) earlier_stage: Stage,
     /// Whether the broker has the current try, so that no session repeats it.
     pub(crate) acknowledged: bool,
+    /// Whether the connection was lost before that, so that a session may have sent it twice.
+    pub(crate) repeated: bool,
     pub(crate) qos: Qos,
     /// Whether it ends with its PUBACK: nothing is subscribed for its answer.
     pub(crate) publish_only: bool,
@@ -226,6 +228,10 @@ impl Requests {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Request> {
         self.slots.iter().flatten()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Request> {
+        self.slots.iter_mut().flatten()
     }
 
     /// Takes a request out and remembers the tokens it was sent with.

@@ -137,6 +137,7 @@ impl Client {
             stage: Stage::Queued,
             earlier_stage: Stage::Queued,
             acknowledged: false,
+            repeated: false,
             qos: ask.options.qos.unwrap_or_else(|| self.qos(shadow)),
             publish_only,
             needs_gate: ask.reports && self.gates(shadow),

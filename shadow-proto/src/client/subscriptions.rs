@@ -329,8 +329,9 @@ impl Client {
         let unanswered = |pending: &PendingSubscribe| pending.unsubscribe || pending.overdue;
         let count = self.pending.iter().filter(|it| unanswered(it)).count();
         let oldest = self.pending.iter().position(unanswered);
-        if let Some(oldest) = oldest.filter(|_| count >= MAX_UNANSWERED) {
-            self.pending.remove(oldest);
+        let oldest = oldest.filter(|_| count >= MAX_UNANSWERED);
+        if let Some(oldest) = oldest.and_then(|oldest| self.pending.remove(oldest)) {
+            self.park_orphans(oldest.orphans);
         }
     }
 
@@ -502,6 +503,11 @@ impl Client {
     /// The connection is gone: what became of what was asked for and given up is unknown.
     pub(super) fn forget_pending(&mut self) {
         let pending = core::mem::take(&mut self.pending);
+        for (shadow, covers) in pending.iter().flat_map(|pending| &pending.filters) {
+            if let Some(entry) = self.shadows.get_mut(*shadow) {
+                entry.unsure = entry.unsure | *covers;
+            }
+        }
         self.keep_orphans(pending.into_iter().flat_map(|pending| pending.orphans));
         for entry in self.shadows.iter_mut() {
             let asked = core::mem::take(&mut entry.asked);

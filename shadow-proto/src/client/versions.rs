@@ -157,6 +157,12 @@ impl Versions {
         Verdict::New
     }
 
+    /// The newest version of the shadow that is there, as far as is known.
+    pub(crate) fn known(&self) -> Option<u64> {
+        let newest = self.newest.filter(|_| !self.deleted);
+        newest.map(|(version, _)| version)
+    }
+
     /// Takes note of a version, whatever the topic. `Old` if a newer one was seen before.
     pub(crate) fn observe(
         &mut self,
