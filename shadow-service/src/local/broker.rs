@@ -15,7 +15,9 @@ use mqtt5::{
     QoS,
     broker::{
         BrokerConfig, BrokerEventHandler, BrokerShutdownHandle, ClientPublishEvent, MqttBroker,
-        PublishAction, config::StorageConfig, router::MessageRouter,
+        PublishAction,
+        config::{StorageBackend, StorageConfig},
+        router::MessageRouter,
     },
     packet::publish::PublishPacket,
 };
@@ -174,7 +176,8 @@ fn config(options: &BrokerOptions) -> BrokerConfig {
         sys_topics_enabled: false,
         // Sessions end with the process: only documents are worth a disk.
         storage_config: StorageConfig {
-            enable_persistence: false,
+            enable_persistence: true,
+            backend: StorageBackend::Memory,
             ..StorageConfig::default()
         },
         ..BrokerConfig::default()
