@@ -11,9 +11,11 @@ fn in_a_terminal() -> Option<Process> {
     let script = find_program("script").map_err(|tool| skip_or_fail(tool.name()));
     let light = program();
     let light = light.get_program().to_str().expect("a path that is text");
-    // -q: no word of its own, -e: the exit code of the program, -c: which.
+    // -q: no word of its own, -e: the exit code of the program, -c: which. The shell that it starts gives way to the
+    // program: some shells would wait instead, and be what Ctrl-C ends.
     let mut command = Command::new(script.ok()?);
-    command.args(["-qec", &format!("'{light}'"), "/dev/null"]);
+    command.env("SHELL", "/bin/sh");
+    command.args(["-qec", &format!("exec '{light}'"), "/dev/null"]);
     let mut process = Process::spawn(&mut command);
     process.wait_for(
         LIMIT,
