@@ -81,6 +81,8 @@ mod action;
 mod attempt;
 mod authorizer;
 mod backoff;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod calendar;
 mod callback;
 mod connection;
