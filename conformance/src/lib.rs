@@ -1,0 +1,138 @@
+//! One set of scenarios for every adapter of the Device Shadow client: same results everywhere, or
+//! a documented difference.
+//!
+//! An [`Adapter`] says how a client is connected, and which scenarios it cannot pass, each with
+//! the reason. [`run`] plays every scenario on every adapter in every [`Setting`]: against the
+//! embedded broker and against Mosquitto, over MQTT 3.1.1 and 5, with the shadow service on the
+//! other side. [`Report::table`] is `docs/conformance.md`.
+//!
+//! # For third parties
+//!
+//! An adapter of your own is tested with one macro:
+//!
+//! ```no_run
+//! use conformance::{Adapter, Connecting};
+//! use transport_core::ConnectOptions;
+//!
+//! struct Mine;
+//!
+//! impl Adapter for Mine {
+//!     fn name(&self) -> &'static str {
+//!         "mine"
+//!     }
+//!
+//!     fn connect(&self, options: ConnectOptions) -> Connecting {
+//! #       Box::pin(transport_tokio::connect(options)) /*
+//!         Box::pin(my_adapter::connect(options))
+//! #       */
+//!     }
+//! }
+//!
+//! conformance::conformance!(Mine);
+//! # fn main() {}
+//! ```
+
+mod brokers;
+mod ground;
+mod proxy;
+mod report;
+mod runner;
+mod scenarios;
+
+use core::{fmt, future::Future, pin::Pin};
+
+use transport_core::{ConnectError, ConnectOptions, MqttVersion, ShadowClient};
+
+pub use ground::Ground;
+pub use proxy::{Packet, Proxy};
+pub use report::{Cell, Outcome, Report};
+pub use runner::{assert_conforms, run};
+pub use scenarios::{Scenario, all};
+
+/// The way to a client that a suite is about.
+pub trait Adapter: Send + Sync + 'static {
+    /// What the table calls it.
+    fn name(&self) -> &'static str;
+
+    /// Connects a client, which reconnects by itself from then on. Called on a tokio runtime.
+    fn connect(&self, options: ConnectOptions) -> Connecting;
+
+    /// Why a scenario is left out; `None`: it is played.
+    fn hole(&self, scenario: &str, setting: Setting) -> Option<&'static str> {
+        let _ = (scenario, setting);
+        None
+    }
+}
+
+/// A client on its way.
+pub type Connecting = Pin<Box<dyn Future<Output = Result<ShadowClient, ConnectError>> + Send>>;
+
+/// Where the scenarios are played.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Setting {
+    /// The broker.
+    pub broker: Broker,
+    /// The version of MQTT.
+    pub version: MqttVersion,
+}
+
+impl Setting {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::new(Broker::Embedded, MqttVersion::V3_1_1),
+        Self::new(Broker::Embedded, MqttVersion::V5),
+        Self::new(Broker::Mosquitto, MqttVersion::V3_1_1),
+        Self::new(Broker::Mosquitto, MqttVersion::V5),
+    ];
+
+    const fn new(broker: Broker, version: MqttVersion) -> Self {
+        Self { broker, version }
+    }
+
+    /// Two characters for the table: the broker and the version.
+    #[must_use]
+    pub fn letters(self) -> String {
+        let broker = match self.broker {
+            Broker::Embedded => "e",
+            Broker::Mosquitto => "m",
+        };
+        format!("{broker}{}", self.digit())
+    }
+
+    fn digit(self) -> char {
+        match self.version {
+            MqttVersion::V3_1_1 => '3',
+            _ => '5',
+        }
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let broker = match self.broker {
+            Broker::Embedded => "the embedded broker",
+            Broker::Mosquitto => "Mosquitto",
+        };
+        write!(f, "{broker}, {}", self.version)
+    }
+}
+
+/// A broker that the scenarios are played on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Broker {
+    /// The one of the local shadow service.
+    Embedded,
+    /// Mosquitto, with the shadow service as one of its clients.
+    Mosquitto,
+}
+
+/// A test of one adapter: every scenario in every setting.
+#[macro_export]
+macro_rules! conformance {
+    ($adapter:expr) => {
+        #[test]
+        fn conforms() {
+            $crate::assert_conforms($adapter);
+        }
+    };
+}

@@ -1,0 +1,101 @@
+//! Plays the scenarios, some at a time.
+
+use std::{
+    any::Any,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use testkit::{MissingTool, skip_or_fail};
+use tokio::{runtime::Builder, sync::Semaphore, task::JoinSet, time::timeout};
+
+use crate::{
+    Adapter, Cell, Ground, Outcome, Report, Setting,
+    brokers::Brokers,
+    scenarios::{self, Scenario},
+};
+
+/// Plays every scenario on these adapters in every setting.
+///
+/// # Errors
+/// Mosquitto is not installed.
+pub fn run(adapters: Vec<Arc<dyn Adapter>>) -> Result<Report, MissingTool> {
+    let runtime = Builder::new_multi_thread().enable_all().build();
+    runtime.unwrap().block_on(play(adapters))
+}
+
+/// Plays every scenario on one adapter, and fails with a list of what went wrong.
+///
+/// # Panics
+/// A scenario failed.
+pub fn assert_conforms(adapter: impl Adapter) {
+    let Ok(report) = run(vec![Arc::new(adapter)]) else {
+        return skip_or_fail("mosquitto");
+    };
+    let failures = report.failures();
+    assert!(failures.is_empty(), "\n{}\n", failures.join("\n"));
+}
+
+async fn play(adapters: Vec<Arc<dyn Adapter>>) -> Result<Report, MissingTool> {
+    let only = std::env::var("SHADOW_SCENARIO").unwrap_or_default();
+    let brokers = Brokers::start().await?;
+    let names = adapters.iter().map(|adapter| adapter.name()).collect();
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let mut playing = JoinSet::new();
+    let scenarios = scenarios::all().iter().enumerate();
+    for (number, scenario) in scenarios.filter(|(_, it)| it.name.contains(&only)) {
+        for adapter in &adapters {
+            for setting in Setting::ALL {
+                let port = brokers.port(setting.broker);
+                let ground = Ground::new(Arc::clone(adapter), setting, port, number);
+                let turns = Arc::clone(&turns);
+                playing.spawn(async move {
+                    let _turn = turns.acquire_many(scenario.weight).await;
+                    Cell {
+                        scenario: scenario.name,
+                        adapter: ground.adapter().name(),
+                        setting,
+                        outcome: outcome(scenario, ground).await,
+                    }
+                });
+            }
+        }
+    }
+    let cells = playing.join_all().await;
+    Ok(Report {
+        adapters: names,
+        cells,
+    })
+}
+
+async fn outcome(scenario: &'static Scenario, ground: Ground) -> Outcome {
+    if let Some(reason) = ground.adapter().hole(scenario.name, ground.setting()) {
+        return Outcome::Hole(reason);
+    }
+    let begin = Instant::now();
+    // A task of its own, so that a panic ends it alone.
+    let mut task = tokio::spawn(async move { (scenario.play)(ground).await });
+    let result = timeout(LIMIT, &mut task).await;
+    match result {
+        Ok(Ok(())) => Outcome::Passed(begin.elapsed()),
+        Ok(Err(error)) => Outcome::Failed(match error.try_into_panic() {
+            Ok(panic) => message(panic.as_ref()).to_owned(),
+            Err(error) => error.to_string(),
+        }),
+        Err(_) => {
+            task.abort();
+            Outcome::Failed(format!("not over after {LIMIT:?}"))
+        }
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&'static str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("it panicked")
+}
+
+/// How many scenarios are played at the same time: most of them wait most of the time.
+const AT_ONCE: usize = 8;
+/// Longest that one may take.
+const LIMIT: Duration = Duration::from_secs(60);
