@@ -21,6 +21,7 @@ extern crate std;
 mod delta;
 mod document;
 mod error;
+mod fault;
 #[cfg(feature = "store")]
 mod file_store;
 mod limits;
@@ -29,6 +30,7 @@ mod list;
 pub mod local;
 mod merge;
 mod parse;
+mod random;
 mod record;
 mod reply;
 mod request;
@@ -44,6 +46,7 @@ mod write;
 pub use delta::Delta;
 pub use document::{Document, Record, Section, Tombstone};
 pub use error::{Rejection, ShadowError};
+pub use fault::{AnswerFate, Delivery, Fate, Faults, Refusal};
 #[cfg(feature = "store")]
 pub use file_store::{FileStore, OpenError};
 pub use list::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE};

@@ -5,6 +5,7 @@ use crate::{
     error::{Rejection, ShadowError},
     limits::Throttle,
     merge,
+    random::Random,
     reply::{Answer, Handled, Ignored, Outgoing},
     request::{self, Update},
     settings::{AbsentVersion, DeltaPolicy, MessageOrder, Settings},
@@ -52,7 +53,7 @@ pub struct Service<S = MemoryStore> {
     settings: Settings,
     store: S,
     throttle: Throttle,
-    shuffle: u64,
+    shuffle: Random,
 }
 
 impl Service {
@@ -67,10 +68,10 @@ impl<S: Store> Service<S> {
     /// A service over `store`, which may hold documents already.
     #[must_use]
     pub fn with_store(settings: Settings, store: S) -> Self {
-        let shuffle = match settings.order {
+        let shuffle = Random::new(match settings.order {
             MessageOrder::Fixed => 0,
             MessageOrder::Shuffled { seed } => seed,
-        };
+        });
         Self {
             settings,
             store,
@@ -393,16 +394,11 @@ impl<S: Store> Service<S> {
         )
     }
 
-    /// Fisher and Yates, with a generator of our own (splitmix64): a seed must give the same
-    /// order in every release.
+    /// Fisher and Yates.
     fn shuffle(&mut self, messages: &mut [Outgoing]) {
         for last in (1..messages.len()).rev() {
-            self.shuffle = self.shuffle.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut bits = self.shuffle;
-            bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            bits ^= bits >> 31;
-            messages.swap(last, (bits % (last as u64 + 1)) as usize);
+            let other = self.shuffle.below(last as u64 + 1);
+            messages.swap(last, other as usize);
         }
     }
 }

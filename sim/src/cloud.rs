@@ -10,7 +10,8 @@ use shadow_proto::{
     wire::{self, Message},
 };
 use shadow_service::{
-    After, MemoryStore, Outgoing, Record, Service, Settings, Store, StoreError, UnixTime,
+    After, AnswerFate, Fate, MemoryStore, Outgoing, Record, Service, Settings, Store, StoreError,
+    UnixTime,
 };
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -164,27 +165,28 @@ impl World {
             self.model.fate(shadow, operation, token).served += 1;
         }
         self.totals.note(Sum::Served);
-        if self.net.chance(self.faults.swallow) {
-            self.totals.note(Fault::Swallowed);
-            self.log(|| {
-                format!(
-                    "service: swallows {} {}",
-                    request.topic,
-                    text(&request.payload)
-                )
-            });
-            return;
-        }
-        if self.net.chance(self.faults.throttle) {
-            self.totals.note(Fault::InjectedThrottle);
-            let nameless = self.net.chance(self.faults.nameless);
-            self.reject(request, 429, "Too many requests", nameless);
-            return;
-        }
-        if self.net.chance(self.faults.fail) {
-            self.totals.note(Fault::InjectedFailure);
-            self.reject(request, 500, "Internal failure", false);
-            return;
+        let net = &mut self.net;
+        match self.faults.service.fate(&id, &mut |end| net.below(end)) {
+            Fate::Swallow => {
+                self.totals.note(Fault::Swallowed);
+                self.log(|| {
+                    format!(
+                        "service: swallows {} {}",
+                        request.topic,
+                        text(&request.payload)
+                    )
+                });
+                return;
+            }
+            Fate::Refuse { error, nameless } => {
+                self.totals.note(match error.code() {
+                    429 => Fault::InjectedThrottle,
+                    _ => Fault::InjectedFailure,
+                });
+                self.reject(request, error.code(), &error.to_string(), nameless);
+                return;
+            }
+            _ => {}
         }
         let store_fails = self.net.chance(self.faults.fail_store);
         let clocks = &self.plan.clocks;
@@ -226,15 +228,22 @@ impl World {
         }
         let applied = handled.outcome.is_ok();
         let answer = operation.accepted();
-        if applied && self.net.chance(self.faults.fail_applied) {
-            self.totals.note(Fault::FailedAfterApply);
-            self.reject(request, 500, "Internal failure", false);
-            self.publish(handled.messages, Some(answer));
-        } else if applied && self.net.chance(self.faults.lose_answer) {
-            self.totals.note(Fault::AnswerLost);
-            self.publish(handled.messages, Some(answer));
-        } else {
-            self.publish(handled.messages, None);
+        let net = &mut self.net;
+        let fate = match applied {
+            true => self.faults.service.answer(&mut |end| net.below(end)),
+            false => AnswerFate::Send,
+        };
+        match fate {
+            AnswerFate::Fail => {
+                self.totals.note(Fault::FailedAfterApply);
+                self.reject(request, 500, "Internal failure", false);
+                self.publish(handled.messages, Some(answer));
+            }
+            AnswerFate::Lose => {
+                self.totals.note(Fault::AnswerLost);
+                self.publish(handled.messages, Some(answer));
+            }
+            _ => self.publish(handled.messages, None),
         }
     }
 

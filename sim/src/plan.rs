@@ -5,7 +5,7 @@ use shadow_proto::{
     Backoff, Budget, Config, Interest, Qos, Rate, Rates, Resync, ResyncPolicy, ShadowId,
     Subscriptions, TokenPrefix, Window,
 };
-use shadow_service::{DeltaPolicy, MessageOrder, Settings};
+use shadow_service::{DeltaPolicy, MessageOrder, Refusal, Settings};
 use std::time::Duration;
 
 /// How often things go wrong; per mille where nothing else is said. A fault that a seed leaves out is 0: a run with
@@ -50,20 +50,10 @@ pub struct Faults {
     pub stall: u32,
     /// A client is restarted, at each cut.
     pub restart: u32,
-    /// 429 without need.
-    pub throttle: u32,
-    /// Of these, how many carry no token.
-    pub nameless: u32,
-    /// 500, not applied.
-    pub fail: u32,
-    /// 500, applied.
-    pub fail_applied: u32,
+    /// What the service does with requests and answers.
+    pub service: shadow_service::Faults,
     /// 500 by the store.
     pub fail_store: u32,
-    /// No answer, not applied.
-    pub swallow: u32,
-    /// No answer, applied.
-    pub lose_answer: u32,
     /// Mean time between two restarts of the service.
     pub service_restart: Option<Duration>,
     /// Whether requests wait while the service is away, else they are lost.
@@ -95,15 +85,19 @@ impl Faults {
             fail_send: rate(300, 40),
             stall: rate(300, 40),
             restart: rate(300, 300),
-            throttle: rate(400, 150),
-            nameless: rate(400, 700),
-            fail: rate(400, 100),
-            fail_applied: rate(300, 60),
-            fail_store: rate(300, 60),
-            swallow: rate(400, 60),
-            lose_answer: rate(400, 60),
             ..Self::default()
         };
+        let throttle = rate(400, 150);
+        faults.service.nameless = rate(400, 700);
+        let fail = rate(400, 100);
+        faults.service.refuse = [(429, throttle), (500, fail)]
+            .into_iter()
+            .filter_map(|(code, often)| Refusal::new(code, often))
+            .collect();
+        faults.service.fail_applied = rate(300, 60);
+        faults.fail_store = rate(300, 60);
+        faults.service.swallow = rate(400, 60);
+        faults.service.lose_answer = rate(400, 60);
         let wire = *rng.pick(&[(0, 0), (1, 5), (5, 60), (20, 400), (1, 1500)]);
         faults.wire = wire;
         faults.broker = *rng.pick(&[0, 2, 30, 300, 1500]);
