@@ -1,19 +1,16 @@
-//! The life of a connection: when to connect, how long to wait, when to end. No IO.
-
-use alloc::collections::VecDeque;
-use core::time::Duration;
+//! The life of a connection over a byte stream. No IO.
 
 use bytes::{Buf, BytesMut};
-use mqtt_session::{DisconnectCode, DisconnectReason, Input, Session};
+use mqtt_session::{DisconnectReason, Input, Session};
 use shadow_proto::Instant;
 
 use crate::{
     attempt::Attempt,
-    backoff::PermanentRefusal,
     error::{ConnectError, OpenError},
-    event::{ConnectionEvent, ConnectionInfo},
+    event::ConnectionInfo,
     handle::ShadowClient,
-    hub::{Clock, Hub, HubOptions, StopRequest},
+    hub::{Clock, Hub},
+    lifecycle::{LifeStep, Lifecycle},
     link::{Link, LinkEvent},
     options::ConnectOptions,
 };
@@ -34,24 +31,16 @@ use crate::{
 /// Dropping it tells everybody that the client has stopped.
 #[derive(Debug)]
 pub struct Connection {
-    hub: Hub,
+    life: Lifecycle,
     link: Link,
-    options: ConnectOptions,
-    /// A failed first attempt is the last.
-    once: bool,
-    state: State,
-    /// Failures in a row.
-    failures: u32,
-    seed: u64,
-    steps: VecDeque<TransportStep>,
+    /// The transport is open, as far as the link knows.
+    opened: bool,
     input: BytesMut,
     output: BytesMut,
     /// Packets wait in `input` until output was written.
     blocked: bool,
     /// What the transport said when it broke.
     broken: Option<OpenError>,
-    /// The attempt took too long.
-    late: bool,
 }
 
 /// What an adapter is to do with its transport.
@@ -72,28 +61,6 @@ pub enum TransportStep {
     Stop,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
-    /// Without transport, until then.
-    Waiting(Instant),
-    /// The transport is being opened.
-    Opening { deadline: Instant },
-    /// The CONNECT is not answered.
-    Handshaking { deadline: Instant },
-    /// Connected.
-    Up { since: Instant },
-    /// The last bytes are being written.
-    Closing { deadline: Instant, then: Then },
-    /// Over.
-    Stopped,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Then {
-    Retry(Instant),
-    Stop,
-}
-
 impl Connection {
     /// A client and the connection that serves it, on this clock. The first attempt begins at
     /// once, with the first [`poll_step`](Self::poll_step).
@@ -105,29 +72,15 @@ impl Connection {
         clock: Clock,
     ) -> Result<(ShadowClient, Self), ConnectError> {
         let session = Session::new(options.session()?)?;
-        let config = options.shadow_config();
-        let seed = config.jitter_seed;
-        let hub_options = HubOptions {
-            operation_timeout: options.operation_timeout,
-            message_buffer: options.message_buffer,
-            record: options.record,
-            ..HubOptions::default()
-        };
-        let (client, hub) = Hub::new(config, hub_options, clock);
+        let (client, life) = Lifecycle::new(options, clock)?;
         let connection = Self {
-            state: State::Waiting(hub.now()),
-            link: Link::new(hub.clone(), session),
-            hub,
-            options,
-            once: false,
-            failures: 0,
-            seed,
-            steps: VecDeque::new(),
+            link: Link::new(life.hub().clone(), session),
+            life,
+            opened: false,
             input: BytesMut::new(),
             output: BytesMut::new(),
             blocked: false,
             broken: None,
-            late: false,
         };
         Ok((client, connection))
     }
@@ -135,58 +88,72 @@ impl Connection {
     /// The same, but one whose first attempt is the last if it fails.
     #[must_use]
     pub fn once(mut self) -> Self {
-        self.once = true;
+        self.life = self.life.once();
         self
     }
 
     /// The hub, whose waker an adapter registers.
     #[must_use]
     pub fn hub(&self) -> &Hub {
-        &self.hub
+        self.life.hub()
     }
 
     /// What to do with the transport next. Handles what the client's handles did meanwhile on the
     /// way, so it is to be called whenever woken.
     #[must_use]
     pub fn poll_step(&mut self) -> Option<TransportStep> {
-        self.advance();
-        self.steps.pop_front()
+        loop {
+            self.follow_link(false);
+            return Some(match self.life.poll_step()? {
+                LifeStep::Connect(attempt) => TransportStep::Open(attempt),
+                LifeStep::Disconnect => {
+                    self.link.disconnect();
+                    continue;
+                }
+                LifeStep::Close => TransportStep::Close,
+                LifeStep::Abort => {
+                    self.gone();
+                    TransportStep::Abort
+                }
+                LifeStep::Stop => TransportStep::Stop,
+            });
+        }
     }
 
     /// The transport that was to be opened is open.
     pub fn handle_opened(&mut self) {
-        if let State::Opening { deadline } = self.state {
-            self.state = State::Handshaking { deadline };
+        if self.life.is_connecting() && !self.opened {
+            self.life.handle_opened();
+            self.opened = true;
             self.input.clear();
             self.output.clear();
             self.blocked = false;
             self.broken = None;
-            self.late = false;
             self.link.handle_opened();
-            self.advance();
+            self.follow_link(false);
         }
     }
 
     /// The transport that was to be opened could not be.
     pub fn handle_open_failed(&mut self, error: impl Into<OpenError>) {
-        if let State::Opening { .. } = self.state {
-            self.failed(ConnectError::Open(error.into()), true);
+        if !self.opened {
+            let error = ConnectError::Open(error.into());
+            self.life.handle_failed(error, true);
         }
     }
 
     /// The transport is gone: it ended (`None`), or broke with an error; also once it was closed
     /// after [`TransportStep::Close`].
     pub fn handle_closed(&mut self, error: Option<OpenError>) {
-        match self.state {
-            State::Handshaking { .. } | State::Up { .. } => {
-                self.broken = error;
-                self.link.handle_closed();
-                self.follow_link(true);
-            }
-            State::Closing { then, .. } => self.closed(then),
-            State::Waiting(_) | State::Opening { .. } | State::Stopped => {}
+        if self.is_open() {
+            self.broken = error;
+            self.link.handle_closed();
+            self.follow_link(true);
+        } else if self.life.is_closing() {
+            self.life.handle_closed();
         }
-        self.advance();
+        self.output.clear();
+        self.opened = false;
     }
 
     /// Where to append what was read. An adapter reserves what space it needs.
@@ -201,7 +168,7 @@ impl Connection {
         } else {
             self.input.clear();
         }
-        self.advance();
+        self.follow_link(false);
     }
 
     /// Whether to read: not while what was read waits for output to be written.
@@ -212,10 +179,10 @@ impl Connection {
 
     /// The bytes to be written; empty when there are none.
     pub fn output(&mut self) -> &[u8] {
-        let writing = self.is_open() || matches!(self.state, State::Closing { .. });
+        let writing = self.is_open() || (self.opened && self.life.is_closing());
         if self.output.is_empty() && writing {
             self.link.write_output(&mut self.output);
-            self.advance();
+            self.follow_link(false);
         }
         &self.output
     }
@@ -231,237 +198,62 @@ impl Connection {
     /// When [`handle_timeout`](Self::handle_timeout) is due; `None` if nothing is.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let own = match self.state {
-            State::Waiting(at) => Some(at),
-            State::Opening { deadline }
-            | State::Handshaking { deadline }
-            | State::Closing { deadline, .. } => Some(deadline),
-            State::Up { .. } => None,
-            State::Stopped => return None,
-        };
-        let stop = match self.hub.stop_request() {
-            Some(StopRequest::By(deadline)) if !self.is_ending() => Some(deadline),
-            Some(StopRequest::By(_) | StopRequest::Now) | None => None,
-        };
-        let link = self.link.poll_timeout();
-        [own, stop, link].into_iter().flatten().min()
+        if self.life.is_stopped() {
+            return None;
+        }
+        let (life, link) = (self.life.poll_timeout(), self.link.poll_timeout());
+        life.into_iter().chain(link).min()
     }
 
     /// Time has passed. Does nothing when called early.
     pub fn handle_timeout(&mut self) {
-        let now = self.hub.now();
-        match self.state {
-            State::Opening { deadline } if deadline <= now => {
-                self.steps.push_back(TransportStep::Abort);
-                self.failed(ConnectError::TimedOut, true);
-            }
-            State::Handshaking { deadline } if deadline <= now => {
-                self.late = true;
-                self.steps.push_back(TransportStep::Abort);
-                self.link.handle_closed();
-                self.follow_link(true);
-            }
-            State::Closing { deadline, then } if deadline <= now => {
-                self.steps.push_back(TransportStep::Abort);
-                self.closed(then);
-            }
-            State::Waiting(_)
-            | State::Opening { .. }
-            | State::Handshaking { .. }
-            | State::Up { .. }
-            | State::Closing { .. }
-            | State::Stopped => {}
-        }
-        if self.state != State::Stopped {
+        self.life.handle_timeout();
+        if !self.life.is_stopped() {
             self.link.handle_timeout();
         }
-        self.advance();
-    }
-
-    /// Does what is due by now: follows the link, the wishes of the handles and the clock.
-    fn advance(&mut self) {
         self.follow_link(false);
-        self.follow_handles();
-        if let State::Waiting(at) = self.state {
-            if at <= self.hub.now() {
-                self.begin();
-            }
-        }
     }
 
-    fn begin(&mut self) {
-        let attempt = self.failures.saturating_add(1);
-        self.hub.emit(ConnectionEvent::Connecting { attempt });
-        self.state = State::Opening {
-            deadline: self.hub.now() + self.options.connect_timeout,
-        };
-        let attempt = Attempt::new(&self.options, attempt);
-        self.steps.push_back(TransportStep::Open(attempt));
+    /// The transport is not there any more, and everybody knows why.
+    fn gone(&mut self) {
+        if self.opened {
+            self.link.handle_closed();
+        }
+        self.opened = false;
+        self.output.clear();
+        self.follow_link(true);
     }
 
     /// `gone`: the transport is not there any more, so that it need not be closed.
     fn follow_link(&mut self, gone: bool) {
         while let Some(event) = self.link.poll_event() {
-            match (event, self.state) {
-                (LinkEvent::Connected(connected), State::Handshaking { .. }) => {
-                    self.state = State::Up {
-                        since: self.hub.now(),
-                    };
-                    self.once = false;
-                    let info = Box::new(ConnectionInfo::from(*connected));
-                    self.hub.emit(ConnectionEvent::Connected(info));
+            let connecting = self.life.is_connecting() && self.opened;
+            match event {
+                LinkEvent::Connected(connected) => {
+                    self.life.handle_connected(ConnectionInfo::from(*connected));
                 }
-                (LinkEvent::Refused(refusal), State::Handshaking { .. }) => {
-                    self.failed(ConnectError::Refused(refusal), gone);
+                LinkEvent::Refused(refusal) => {
+                    let error = ConnectError::Refused(refusal);
+                    self.life.handle_failed(error, gone);
                 }
-                (LinkEvent::Disconnected(reason), State::Handshaking { .. }) => {
+                LinkEvent::Disconnected(reason) if connecting => {
                     let error = match (self.broken.take(), reason) {
-                        _ if self.late => ConnectError::TimedOut,
                         (_, DisconnectReason::ConnackTimeout) => ConnectError::TimedOut,
                         (Some(error), _) => ConnectError::Open(error),
                         (None, reason) => ConnectError::Closed(reason),
                     };
-                    self.failed(error, gone);
+                    self.life.handle_failed(error, gone);
                 }
-                (LinkEvent::Disconnected(reason), State::Up { since }) => {
-                    self.lost(reason, since, gone);
+                // Without effect if it was given up before it ended.
+                LinkEvent::Disconnected(reason) => {
+                    let error = self.broken.take();
+                    self.life.handle_lost(reason, error, gone);
                 }
-                _ => debug_assert!(false, "the link has no connection now"),
             }
-        }
-    }
-
-    fn follow_handles(&mut self) {
-        let Some(request) = self.hub.stop_request() else {
-            return;
-        };
-        let now = self.hub.now();
-        let due = match request {
-            StopRequest::Now => true,
-            StopRequest::By(deadline) => deadline <= now || self.hub.is_idle(),
-        };
-        match self.state {
-            _ if !due => {}
-            State::Waiting(_) => self.stop(),
-            State::Opening { .. } => {
-                self.steps.push_back(TransportStep::Abort);
-                self.stop();
-            }
-            State::Handshaking { .. } | State::Up { .. } => {
-                self.link.disconnect();
-                self.follow_link(false);
-            }
-            State::Closing { deadline, .. } => {
-                let then = Then::Stop;
-                self.state = State::Closing { deadline, then };
-            }
-            State::Stopped => {}
-        }
-    }
-
-    /// An attempt failed.
-    fn failed(&mut self, error: ConnectError, gone: bool) {
-        self.failures = self.failures.saturating_add(1);
-        let permanent = error.is_permanent();
-        let stops = permanent && self.options.reconnect.permanent == PermanentRefusal::Stop;
-        let retry_in = if self.once || stops || self.is_asked_to_stop() {
-            None
-        } else {
-            Some(self.delay(permanent))
-        };
-        let event = ConnectionEvent::ConnectFailed { error, retry_in };
-        self.hub.emit(event);
-        self.end(retry_in, gone);
-    }
-
-    /// A connection ended.
-    fn lost(&mut self, reason: DisconnectReason, since: Instant, gone: bool) {
-        // Two clients with one client id push each other off for ever; each round must be slower
-        // than the one before, however long it lasted.
-        let taken_over = matches!(
-            reason,
-            DisconnectReason::ByServer { code, .. } if code == DisconnectCode::SESSION_TAKEN_OVER
-        );
-        let lasted = self.hub.now().saturating_since(since);
-        if lasted >= self.options.reconnect.stable && !taken_over {
-            self.failures = 0;
-        }
-        self.failures = self.failures.saturating_add(1);
-        let retry_in = match self.is_asked_to_stop() {
-            true => None,
-            false => Some(self.delay(false)),
-        };
-        let error = self.broken.take();
-        self.hub.emit(ConnectionEvent::Disconnected {
-            reason,
-            error,
-            retry_in,
-        });
-        self.end(retry_in, gone);
-    }
-
-    fn end(&mut self, retry_in: Option<Duration>, gone: bool) {
-        let now = self.hub.now();
-        let then = retry_in.map_or(Then::Stop, |delay| Then::Retry(now + delay));
-        if gone {
-            return self.closed(then);
-        }
-        self.steps.push_back(TransportStep::Close);
-        let deadline = now + self.options.close_timeout;
-        self.state = State::Closing { deadline, then };
-    }
-
-    /// There is no transport any more.
-    fn closed(&mut self, then: Then) {
-        self.output.clear();
-        match then {
-            Then::Retry(at) => self.state = State::Waiting(at),
-            Then::Stop => self.stop(),
-        }
-    }
-
-    fn stop(&mut self) {
-        self.state = State::Stopped;
-        self.steps.push_back(TransportStep::Stop);
-        self.hub.finish();
-    }
-
-    fn delay(&self, permanent: bool) -> Duration {
-        let reconnect = &self.options.reconnect;
-        if permanent {
-            reconnect.longest_delay(self.seed, self.failures)
-        } else {
-            reconnect.delay(self.seed, self.failures)
-        }
-    }
-
-    /// Whether it will not connect again: nobody is left, or the time for a shutdown is over.
-    fn is_asked_to_stop(&self) -> bool {
-        match self.hub.stop_request() {
-            None => false,
-            Some(StopRequest::Now) => true,
-            Some(StopRequest::By(deadline)) => deadline <= self.hub.now() || self.hub.is_idle(),
         }
     }
 
     fn is_open(&self) -> bool {
-        matches!(self.state, State::Handshaking { .. } | State::Up { .. })
-    }
-
-    fn is_ending(&self) -> bool {
-        matches!(
-            self.state,
-            State::Stopped
-                | State::Closing {
-                    then: Then::Stop,
-                    ..
-                }
-        )
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.hub.finish();
+        self.opened && (self.life.is_connecting() || self.life.is_up())
     }
 }

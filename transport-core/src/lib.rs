@@ -9,8 +9,9 @@
 //!
 //! An adapter is a loop around a [`Connection`], which takes bytes, gives bytes, and says when to
 //! connect and when to come back. [`Driver`] is that loop for every asynchronous [`Runtime`].
-//! `Connection` is a [`Link`] (a hub and an MQTT session) and the decisions about connecting; a
-//! simulation may drive either.
+//! `Connection` is a [`Link`] (a hub and an MQTT session) and a [`Lifecycle`] (the decisions about
+//! connecting); a simulation may drive either. An adapter around an MQTT client that has its own
+//! session drives the hub and the life cycle.
 //!
 //! # Attach to the MQTT client you have
 //!
@@ -96,6 +97,7 @@ mod handle;
 #[cfg(any(feature = "http-proxy", feature = "websocket"))]
 mod http;
 mod hub;
+mod lifecycle;
 mod link;
 mod message;
 mod network;
@@ -139,6 +141,7 @@ pub use handle::{
     Unfinished, Unsubscribing,
 };
 pub use hub::{Clock, Hub, HubOptions, StopRequest, system_clock};
+pub use lifecycle::{LifeStep, Lifecycle};
 pub use link::{Link, LinkEvent};
 pub use message::Message;
 pub use mqtt_session::{
