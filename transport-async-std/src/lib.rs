@@ -34,14 +34,24 @@
 //! # }
 //! ```
 //!
+//! # Ways to connect
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | none | `mqtt://`; custom authorizers; a connector of your own |
+//! | `tls` | `mqtts://`, with rustls and ring |
+//! | `tls-aws-lc` | the same with AWS-LC; with both, ring is the default and `TlsOptions` chooses |
+//! | `native-roots` | trust those the system trusts; otherwise a CA file is needed, but for AWS |
+//! | `websocket` | `ws://` and, with `tls`, `wss://` |
+//! | `sigv4` | AWS credentials over `wss://`; brings `tls` and `websocket` |
+//! | `http-proxy` | through an HTTP proxy |
+//!
 //! async-std is discontinued; with the feature `smol`, the module `smol` in the place of
 //! `async_std` is the whole switch.
 
 extern crate alloc;
 
 mod driver;
-#[cfg(any(feature = "async-std", feature = "smol"))]
-mod stream;
 
 pub use driver::{Driver, FuturesIo};
 pub use transport_core::*;
@@ -78,7 +88,8 @@ macro_rules! functions {
         }
 
         /// [`connect`] over streams that `connector` opens, one for each attempt: a proxy, a VPN,
-        /// a modem, a test. TLS and WebSocket are then the connector's business.
+        /// a modem, a test. TLS and WebSocket are then the connector's business, which adds them
+        /// with [`Attempt::open_over`].
         ///
         /// # Errors
         /// [`ConnectError`] says why there is no connection.
@@ -118,13 +129,20 @@ macro_rules! functions {
             Ok(client)
         }
 
-        async fn open(attempt: Attempt) -> Result<$stream, OpenError> {
-            let connect = |host: String, port| async move {
-                let stream = <$stream>::connect((host.as_str(), port)).await?;
+        /// Opens the stream that an attempt asks for, as [`connect`] and [`start`] do: for a
+        /// [`Driver`] that is spawned elsewhere.
+        ///
+        /// # Errors
+        /// [`OpenError`] says what was being done and what is wrong.
+        pub async fn open(attempt: Attempt) -> Result<ByteStream, OpenError> {
+            let dial = |host: Box<str>, port| async move {
+                let stream = <$stream>::connect((&*host, port)).await?;
+                // A request is one small packet that waits for an answer: the worst case of
+                // Nagle's algorithm.
                 stream.set_nodelay(true)?;
                 Ok(stream)
             };
-            crate::stream::open(attempt, connect).await
+            attempt.open(dial).await
         }
     };
 }

@@ -84,6 +84,7 @@ mod authorizer;
 mod backoff;
 #[cfg(feature = "blocking")]
 pub mod blocking;
+mod byte_stream;
 mod calendar;
 mod callback;
 mod connection;
@@ -122,6 +123,7 @@ pub use action::{Action, ActionId};
 pub use attempt::{Attempt, Opening};
 pub use authorizer::{Authorizer, AuthorizerToken};
 pub use backoff::{PermanentRefusal, Reconnect};
+pub use byte_stream::ByteStream;
 pub use bytes::{Bytes, BytesMut};
 pub use callback::{Response, Status};
 pub use connection::{Connection, TransportStep};

@@ -108,7 +108,8 @@ pub fn start(options: ConnectOptions) -> Result<ShadowClient, ConnectError> {
 }
 
 /// [`connect`] over streams that `connector` opens, one for each attempt: a proxy, a VPN, a modem,
-/// a test. TLS and WebSocket are then the connector's business.
+/// a test. TLS and WebSocket are then the connector's business, which adds them with
+/// [`open_over`].
 ///
 /// # Errors
 /// [`ConnectError`] says why there is no connection.

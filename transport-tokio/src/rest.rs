@@ -21,7 +21,7 @@ use transport_core::{
     ShadowId, ShadowPage, SignedRest, Update, Updated,
 };
 
-use crate::stream::dial;
+use crate::stream::open_prepared;
 
 /// A client of the REST data plane. Cheap to clone; keeps up to four idle connections.
 ///
@@ -186,7 +186,7 @@ impl RestClient {
 
     async fn open(&self) -> Result<Sender, OpenError> {
         let opening = self.shared.options.prepare(SystemTime::now())?;
-        let stream = dial(opening).await?;
+        let stream = open_prepared(opening).await?;
         let failed = |error: hyper::Error| OpenError::permanent("speak HTTP", error.to_string());
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await

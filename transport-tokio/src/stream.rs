@@ -1,29 +1,20 @@
-//! Opening a stream to a broker.
-
-#[cfg(feature = "http-proxy")]
-mod proxy;
-#[cfg(feature = "websocket")]
-mod websocket;
+//! Opening a stream to a broker: tokio's TCP, the rest is the core's.
 
 use core::{
-    fmt,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
-use std::{io, time::SystemTime};
+use std::io;
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
-use transport_core::{Attempt, OpenError, Opening};
+use transport_core::{Attempt, ByteStream, OpenError};
 
 /// A byte stream to a broker: TCP, with whatever the endpoint and the options ask for around it.
-pub struct Stream {
-    inner: Layer,
-    /// For what its errors mean.
-    opening: Opening,
-}
+#[derive(Debug)]
+pub struct Stream(ByteStream);
 
 /// Opens the stream that an attempt asks for, as [`connect`](crate::connect) and
 /// [`start`](crate::start) do: for a [`Driver`](crate::Driver) that is spawned elsewhere.
@@ -31,18 +22,13 @@ pub struct Stream {
 /// # Errors
 /// [`OpenError`] says what was being done and what is wrong.
 pub async fn open(attempt: Attempt) -> Result<Stream, OpenError> {
-    dial(attempt.prepare(SystemTime::now()).await?).await
+    attempt.open(dial).await.map(Stream)
 }
 
 /// Opens the stream of an opening.
-pub(crate) async fn dial(opening: Opening) -> Result<Stream, OpenError> {
-    let failed = |error| opening.error(&error, SystemTime::now());
-    let stream = TcpStream::connect((opening.host(), opening.port()))
-        .await
-        .map_err(failed)?;
-    // A request is one small packet that waits for an answer: the worst case of Nagle's algorithm.
-    stream.set_nodelay(true).map_err(failed)?;
-    wrap(opening, Box::new(stream)).await
+#[cfg(feature = "rest")]
+pub(crate) async fn open_prepared(opening: transport_core::Opening) -> Result<Stream, OpenError> {
+    opening.open(dial).await.map(Stream)
 }
 
 /// The same over a stream of your own to the broker, through SOCKS, a VPN or a modem say: TLS and
@@ -55,47 +41,14 @@ pub async fn open_over<S>(attempt: Attempt, stream: S) -> Result<Stream, OpenErr
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let opening = attempt.prepare_over_stream(SystemTime::now()).await?;
-    wrap(opening, Box::new(stream)).await
+    attempt.open_over(Tokio(stream)).await.map(Stream)
 }
 
-/// Around a stream that leads where the opening says: proxy, TLS, WebSocket, in this order.
-async fn wrap(opening: Opening, stream: Layer) -> Result<Stream, OpenError> {
-    #[cfg(any(feature = "http-proxy", feature = "websocket"))]
-    let mut opening = opening;
-    #[cfg(any(feature = "http-proxy", feature = "_rustls", feature = "websocket"))]
-    let mut stream = stream;
-    #[cfg(feature = "http-proxy")]
-    if let Some(handshake) = opening.proxy.take() {
-        stream = proxy::tunnel(&opening, handshake, stream).await?;
-    }
-    #[cfg(feature = "_rustls")]
-    if let Some(tls) = &opening.tls {
-        let connector = tokio_rustls::TlsConnector::from(tls.config.clone());
-        let connected = connector.connect(tls.server_name.clone(), stream).await;
-        stream = Box::new(connected.map_err(|error| opening.error(&error, SystemTime::now()))?);
-    }
-    #[cfg(feature = "websocket")]
-    if let Some(socket) = opening.websocket.take() {
-        stream = Box::new(websocket::WebSocketStream::open(&opening, socket, stream).await?);
-    }
-    Ok(Stream {
-        inner: stream,
-        opening,
-    })
-}
-
-/// One stream around another.
-type Layer = Box<dyn Io>;
-
-trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Io for S {}
-
-impl Stream {
-    fn explained<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        result.map_err(|error| self.opening.error(&error, SystemTime::now()).into())
-    }
+async fn dial(host: Box<str>, port: u16) -> io::Result<Tokio<TcpStream>> {
+    let stream = TcpStream::connect((&*host, port)).await?;
+    // A request is one small packet that waits for an answer: the worst case of Nagle's algorithm.
+    stream.set_nodelay(true)?;
+    Ok(Tokio(stream))
 }
 
 impl AsyncRead for Stream {
@@ -104,14 +57,11 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match Pin::new(&mut self.inner).poll_read(cx, buf) {
-            // A TLS stream that ends without its goodbye. MQTT knows by itself whether a packet is
-            // whole, and most brokers leave it out.
-            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Poll::Ready(Ok(()))
-            }
-            result @ (Poll::Ready(_) | Poll::Pending) => self.explained(result),
-        }
+        let stream = Pin::new(&mut self.0);
+        let space = buf.initialize_unfilled();
+        let count = ready!(futures_io::AsyncRead::poll_read(stream, cx, space))?;
+        buf.advance(count);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -121,23 +71,47 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write(cx, buf);
-        self.explained(written)
+        futures_io::AsyncWrite::poll_write(Pin::new(&mut self.0), cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.inner).poll_flush(cx);
-        self.explained(flushed)
+        futures_io::AsyncWrite::poll_flush(Pin::new(&mut self.0), cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ended = Pin::new(&mut self.inner).poll_shutdown(cx);
-        self.explained(ended)
+        futures_io::AsyncWrite::poll_close(Pin::new(&mut self.0), cx)
     }
 }
 
-impl fmt::Debug for Stream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Stream({}:{})", self.opening.host(), self.opening.port())
+/// A stream of tokio's as one of futures-io, which the core speaks.
+struct Tokio<S>(S);
+
+impl<S: AsyncRead + Unpin> futures_io::AsyncRead for Tokio<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        ready!(Pin::new(&mut self.0).poll_read(cx, &mut buffer))?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> futures_io::AsyncWrite for Tokio<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }

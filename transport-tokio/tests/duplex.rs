@@ -222,7 +222,7 @@ fn without_a_runtime_there_is_an_error() {
     assert!(error.to_string().contains("tokio runtime"), "{error}");
 }
 
-#[cfg(not(feature = "_rustls"))]
+#[cfg(not(any(feature = "tls", feature = "tls-aws-lc")))]
 #[tokio::test]
 async fn a_scheme_that_is_not_there_is_a_permanent_error() {
     let options = ConnectOptions::from_url("wss://broker").unwrap();

@@ -3,7 +3,7 @@
 
 #![allow(dead_code, reason = "each test target uses its part")]
 
-#[cfg(feature = "_rustls")]
+#[cfg(feature = "tls")]
 pub(crate) mod pki;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};

@@ -2,6 +2,7 @@
 //!
 //! * [`Mosquitto`]: a broker of the test's own, on a free port, with its own configuration and folder;
 //! * [`Process`]: a child whose lines are captured and waited for with an upper bound, killed on drop;
+//! * [`HttpProxy`]: a proxy that opens tunnels;
 //! * [`skip_or_fail`]: what a test does when a tool is missing;
 //! * [`wait_until`], [`free_port`], [`TempDir`], [`example`], [`binary`].
 //!
@@ -23,6 +24,7 @@
 //! # }
 //! ```
 
+mod http_proxy;
 mod mosquitto;
 mod port;
 mod process;
@@ -30,6 +32,7 @@ mod temp;
 mod tool;
 mod wait;
 
+pub use http_proxy::HttpProxy;
 pub use mosquitto::{Config, Message, Mosquitto, Subscription};
 pub use port::free_port;
 pub use process::{Process, Signal};

@@ -2,29 +2,25 @@
 
 use std::time::SystemTime;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use transport_core::{OpenError, Opening, ProxyHandshake};
-
-use super::Layer;
+use super::{
+    Layer,
+    io_futures::{read, write},
+};
+use crate::{attempt::Opening, error::OpenError, proxy::ProxyHandshake};
 
 /// Gives the stream back once it leads through the proxy.
-pub(super) async fn tunnel(
+pub(super) async fn open(
     opening: &Opening,
     mut handshake: ProxyHandshake,
     mut stream: Layer,
 ) -> Result<Layer, OpenError> {
     let failed = |error| opening.error(&error, SystemTime::now());
-    while !handshake.output().is_empty() {
-        let count = stream.write(handshake.output()).await.map_err(failed)?;
-        if count == 0 {
-            return Err(opening.caused(handshake.handle_end()));
-        }
-        handshake.handle_written(count);
-    }
-    stream.flush().await.map_err(failed)?;
+    let request = handshake.output();
+    write(&mut stream, request).await.map_err(failed)?;
+    handshake.handle_written(request.len());
     let mut buffer = [0; 1024];
     loop {
-        let count = stream.read(&mut buffer).await.map_err(failed)?;
+        let count = read(&mut stream, &mut buffer).await.map_err(failed)?;
         if count == 0 {
             return Err(opening.caused(handshake.handle_end()));
         }

@@ -6,10 +6,17 @@ use core::{
 };
 use std::{io, time::SystemTime};
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use transport_core::{OpenCause, OpenError, Opening, WebSocket, WebSocketError};
+use futures_io::{AsyncRead, AsyncWrite};
 
-use super::Layer;
+use super::{
+    Layer,
+    io_futures::{read, write},
+};
+use crate::{
+    attempt::Opening,
+    error::{OpenCause, OpenError},
+    websocket::{WebSocket, WebSocketError},
+};
 
 pub(super) struct WebSocketStream {
     socket: WebSocket,
@@ -27,19 +34,12 @@ impl WebSocketStream {
     ) -> Result<Self, OpenError> {
         let failed = |error| opening.error(&error, SystemTime::now());
         let output = socket.output().split();
-        inner.write_all(&output).await.map_err(failed)?;
-        inner.flush().await.map_err(failed)?;
+        write(&mut inner, &output).await.map_err(failed)?;
         let mut buffer = [0; 1024];
         while !socket.is_open() {
-            let count = match inner.read(&mut buffer).await {
-                Ok(count) => count,
-                // TLS without a goodbye.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
-                Err(error) => return Err(failed(error)),
-            };
-            match count {
+            match read(&mut inner, &mut buffer).await.map_err(failed)? {
                 0 => socket.handle_end(),
-                _ => socket.handle_bytes(buffer.get(..count).unwrap_or_default()),
+                count => socket.handle_bytes(buffer.get(..count).unwrap_or_default()),
             }
             if let Some(ended) = socket.end() {
                 ended.map_err(|error| opening.caused(error))?;
@@ -82,21 +82,23 @@ impl AsyncRead for WebSocketStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         loop {
             let received = this.socket.received();
             if !received.is_empty() {
-                let count = received.len().min(buf.remaining());
-                buf.put_slice(&received.split_to(count));
-                return Poll::Ready(Ok(()));
+                let count = received.len().min(buffer.len());
+                if let Some(space) = buffer.get_mut(..count) {
+                    space.copy_from_slice(&received.split_to(count));
+                }
+                return Poll::Ready(Ok(count));
             }
             // Answers to pings, which nobody else may come to write. If they cannot go now, reading
             // goes on unless there are many.
             let flushed = this.poll_flushed(cx);
             if let Some(ended) = this.socket.end() {
-                return Poll::Ready(ended.map_err(broken));
+                return Poll::Ready(ended.map(|()| 0).map_err(broken));
             }
             if let Poll::Ready(flushed) = flushed {
                 flushed?;
@@ -104,9 +106,8 @@ impl AsyncRead for WebSocketStream {
                 return Poll::Pending;
             }
             let mut space = [0; READ_SIZE];
-            let mut space = ReadBuf::new(&mut space);
-            ready!(Pin::new(&mut this.inner).poll_read(cx, &mut space))?;
-            match space.filled() {
+            let count = ready!(Pin::new(&mut this.inner).poll_read(cx, &mut space))?;
+            match space.get(..count).unwrap_or_default() {
                 [] => this.socket.handle_end(),
                 bytes => this.socket.handle_bytes(bytes),
             }
@@ -118,14 +119,14 @@ impl AsyncWrite for WebSocketStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buf: &[u8],
+        bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         // One frame at a time, so that a stream that does not take it is felt.
         ready!(self.poll_output(cx))?;
         if !self.socket.is_open() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        let payload = buf.get(..FRAME_SIZE).unwrap_or(buf);
+        let payload = bytes.get(..FRAME_SIZE).unwrap_or(bytes);
         self.socket.send(payload);
         if let Poll::Ready(Err(error)) = self.poll_output(cx) {
             return Poll::Ready(Err(error));
@@ -137,10 +138,10 @@ impl AsyncWrite for WebSocketStream {
         self.poll_flushed(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.socket.close();
         ready!(self.poll_flushed(cx))?;
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        Pin::new(&mut self.inner).poll_close(cx)
     }
 }
 
