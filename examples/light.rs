@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! cargo run --example light --features tokio                       # all by itself
-//! cargo run --example light --features tokio -- --endpoint mqtt://broker:1883 --thing-name lamp
+//! cargo run --example light --features tokio -- --endpoint mqtt://broker:1883 --thing_name lamp
+//! cargo run --example light --features tokio,tls -- \
+//!     --endpoint abc-ats.iot.eu-west-1.amazonaws.com --cert F --key F --thing_name lamp
 //! ```
 //!
 //! Without `--endpoint` it starts a shadow service of its own, in this process. Then, in a
@@ -38,7 +40,7 @@ async fn main() -> ExitCode {
     let args = match Args::read(std::env::args_os().skip(1)) {
         Ok(Parsed::Run(args)) => args,
         Ok(Parsed::Help) => {
-            say(args::HELP);
+            say(&args::help());
             return ExitCode::SUCCESS;
         }
         Err(error) => {
@@ -59,18 +61,18 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 async fn run(args: &Args) -> Result<()> {
     let console = Console::start()?;
-    match &args.endpoint {
-        Some(endpoint) => with_broker(args, endpoint.clone(), console).await,
+    match &args.broker {
+        Some(options) => with_broker(args, options.clone(), console).await,
         None => all_by_itself(args, console).await,
     }
 }
 
 /// On a broker that is there, with a shadow service behind it.
-async fn with_broker(args: &Args, endpoint: Endpoint, mut console: Console) -> Result<()> {
-    let id = &args.client_id;
+async fn with_broker(args: &Args, options: ConnectOptions, mut console: Console) -> Result<()> {
+    let (endpoint, id) = (&options.endpoint, &options.client_id);
     say(&format!("connecting to {endpoint} as {id}"));
     let client = tokio::select! {
-        client = connect(options(args, endpoint, id.clone())?) => client?,
+        client = connect(options) => client?,
         () = console.stopped() => return Ok(()),
     };
     say(&format!("connected, {}", args.shown_shadow()));
@@ -111,10 +113,12 @@ async fn all_by_itself(args: &Args, mut console: Console) -> Result<()> {
         args.shown_shadow()
     ));
 
-    let client = connect(options(args, endpoint.clone(), args.client_id.clone())?).await?;
+    let options = args.options_for(endpoint)?;
+    let client = connect(options.clone()).await?;
     let mut device = Device::start(&client, args)?;
-    let application_id = format!("{}-application", args.client_id);
-    let client_of_application = connect(options(args, endpoint, application_id)?).await?;
+    let mut options_of_application = options;
+    options_of_application.client_id += "-application";
+    let client_of_application = connect(options_of_application).await?;
     let application = Application::new(&client_of_application, args)?;
 
     let typed = console.terminal;
@@ -174,10 +178,3 @@ async fn goodbye(mut device: Device, clients: &[ShadowClient], console: &mut Con
 
 const BY_HAND: &str = "  red            by hand at the light: reported and desired at once
   none, clear_shadow, quit";
-
-fn options(args: &Args, endpoint: Endpoint, client_id: String) -> Result<ConnectOptions> {
-    let mut options = ConnectOptions::new(endpoint);
-    options.client_id = client_id;
-    options.set_version(&args.mqtt)?;
-    Ok(options)
-}

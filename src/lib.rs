@@ -24,6 +24,8 @@
 //! * `http-proxy`: through an HTTP proxy (CONNECT).
 //! * `rest`: a client of the REST data plane, beside those over MQTT.
 //!
+//! `flags` adds the module `flags` to each transport: connection flags for programs of your own.
+//!
 //! Without any, there is [`proto`]: the sans-IO core, to be driven by a loop of your own.
 
 pub use shadow_proto as proto;

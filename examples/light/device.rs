@@ -1,5 +1,7 @@
 //! The light itself.
 
+use std::time::Duration;
+
 use device_shadow::{
     proto::{Delta, Document, Event, Failure, Interest, Json, Stage, Update},
     tokio::{ConnectionEvent, ConnectionEvents, Events, RequestFailure, Shadow, ShadowClient},
@@ -29,6 +31,9 @@ pub(crate) struct Device {
     untold: bool,
     events: Events,
     connection: ConnectionEvents,
+    client: ShadowClient,
+    /// The keep-alive that the broker chose in place of ours, once it was said.
+    keep_alive: Option<Duration>,
     /// Updates on their way.
     updates: JoinSet<Sent>,
 }
@@ -55,8 +60,10 @@ impl Device {
     pub(crate) fn start(client: &ShadowClient, args: &Args) -> Result<Self> {
         let shadow = client.shadow(args.shadow_id()?)?;
         let events = shadow.events(Interest::DELTA | Interest::UPDATE)?;
-        Ok(Self {
+        let mut device = Self {
             connection: client.connection_events(),
+            client: client.clone(),
+            keep_alive: None,
             shadow,
             property: args.property.clone(),
             mute: args.mute,
@@ -67,7 +74,23 @@ impl Device {
             untold: false,
             events,
             updates: JoinSet::new(),
-        })
+        };
+        device.show_keep_alive();
+        Ok(device)
+    }
+
+    /// Says if the broker overrides the keep-alive: once.
+    fn show_keep_alive(&mut self) {
+        let connack = self.client.connection_info().and_then(|info| info.connack);
+        let Some(connack) = connack.filter(|connack| connack.keep_alive_from_server) else {
+            return;
+        };
+        if self.keep_alive.replace(connack.keep_alive) != Some(connack.keep_alive) {
+            say(&format!(
+                "the broker set the keep-alive to {:?}",
+                connack.keep_alive
+            ));
+        }
     }
 
     /// Whether it has an ear for what is typed: not before the shadow's first answer, which would
@@ -90,6 +113,10 @@ impl Device {
             () = std::future::ready(()), if self.found.is_some() => self.adopt(),
             Some(event) = self.connection.next() => match event {
                 ConnectionEvent::Connecting { .. } | ConnectionEvent::Stopped => {}
+                event @ ConnectionEvent::Connected(_) => {
+                    say(&event.to_string());
+                    self.show_keep_alive();
+                }
                 other => say(&other.to_string()),
             },
             Some(update) = self.updates.join_next() => match update {

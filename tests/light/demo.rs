@@ -68,13 +68,20 @@ fn its_patience_is_ten_seconds_and_its_other_flags_are_told() {
     assert!(ended(&mut help).success());
     let help = help.stdout().join("\n");
     for flag in [
-        "--endpoint URL",
+        "--endpoint HOST",
         "--port PORT",
+        "--ca-file FILE",
+        "--cert FILE",
+        "--key FILE",
         "--thing-name NAME",
         "--shadow-name NAME",
-        "--property NAME",
+        "--shadow-property NAME",
         "--client-id ID",
         "--mqtt 3|5",
+        "--clean-session true|false",
+        "--websocket",
+        "--sigv4",
+        "--proxy-host HOST",
         "--mute",
     ] {
         assert!(help.contains(flag), "{flag}: {help}");

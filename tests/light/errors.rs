@@ -15,7 +15,12 @@ use testkit::{Config, Mosquitto, Process, Signal, binary, free_port};
 use crate::programs::{LIMIT, broker, ended, installed, program, service};
 
 /// The one line that the program leaves on standard error.
-fn fails(mut process: Process) -> String {
+fn fails(process: Process) -> String {
+    fails_with(process).1
+}
+
+/// The program's code and its one line.
+fn fails_with(mut process: Process) -> (i32, String) {
     let status = ended(&mut process);
     let output = process.output().join("\n");
     assert!(
@@ -28,7 +33,7 @@ fn fails(mut process: Process) -> String {
     );
     let stderr = process.stderr();
     assert_eq!(stderr.len(), 1, "{stderr:#?}");
-    stderr[0].clone()
+    (status.code().unwrap_or_default(), stderr[0].clone())
 }
 
 fn light(args: &[&str]) -> Process {
@@ -37,7 +42,7 @@ fn light(args: &[&str]) -> Process {
 
 #[test]
 fn wrong_words_on_the_command_line() {
-    let cases: [(&[&str], &str); 17] = [
+    let cases: [(&[&str], &str); 22] = [
         (&["--bogus"], "unknown argument --bogus; --help lists them"),
         (&["lamp"], "unknown argument lamp; --help lists them"),
         (&["--thing-name"], "--thing-name needs a value"),
@@ -65,14 +70,35 @@ fn wrong_words_on_the_command_line() {
         ),
         (
             &["--endpoint", "http://h"],
-            "--endpoint http://h: unknown scheme \"http\"",
+            "--endpoint: unknown scheme \"http\"",
         ),
         (&["--endpoint", "mqtt://h:x"], "\"x\" is not a port"),
         (&["--endpoint", "mqtt://u:p@h"], "user name or password"),
-        (&["--endpoint="], "names no host"),
+        (&["--endpoint="], "--endpoint needs a value"),
+        (
+            &["--cert", "c", "--key", "k"],
+            "--cert goes with --endpoint",
+        ),
+        (
+            &["--endpoint", "h", "--cert", "c", "--thing_name", "n"],
+            "--cert goes with --key",
+        ),
+        (
+            &["--endpoint", "h", "--cert", "no/such", "--key", "no/such"],
+            "cannot read no/such (client certificate): No such file or directory",
+        ),
+        (
+            &["--endpoint", "h", "--ca_file", "no/such"],
+            "cannot read no/such",
+        ),
+        (
+            &["--keep-alive", "1.5"],
+            "--keep-alive 1.5: 0 to 65535 seconds",
+        ),
     ];
     for (args, part) in cases {
-        let line = fails(light(args));
+        let (code, line) = fails_with(light(args));
+        assert_eq!(code, 64, "{args:?}");
         assert!(
             line.starts_with("light: ") && line.contains(part),
             "{args:?}: {line}"

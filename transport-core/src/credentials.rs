@@ -138,6 +138,24 @@ impl CredentialsSource {
         }
     }
 
+    /// Whether they can be had now, as far as that can be told without asking anyone; `var` looks
+    /// a variable of the environment up.
+    #[cfg(feature = "flags")]
+    pub(crate) fn check(
+        &self,
+        var: impl Fn(&str) -> Option<String>,
+    ) -> Result<(), CredentialsError> {
+        let given = match self {
+            Self::Static(credentials) => credentials.clone(),
+            Self::Environment => Credentials::from_vars(var)?,
+            Self::SharedFile { path, profile } => {
+                file::load(path.as_deref(), profile.as_deref(), var)?
+            }
+            Self::Callback(_) => return Ok(()),
+        };
+        given.check().map(|_| ())
+    }
+
     /// Gets them.
     ///
     /// # Errors

@@ -94,6 +94,8 @@ mod driver;
 mod endpoint;
 mod error;
 mod event;
+#[cfg(feature = "flags")]
+pub mod flags;
 mod handle;
 #[cfg(any(feature = "http-proxy", feature = "websocket"))]
 mod http;

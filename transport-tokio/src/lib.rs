@@ -64,6 +64,8 @@
 //! | `sigv4` | AWS credentials over `wss://`; brings `tls` and `websocket` |
 //! | `http-proxy` | through an HTTP proxy |
 //! | `rest` | `RestClient`, for the REST data plane |
+//!
+//! The feature `flags` adds the module `flags`: connection flags for a program of your own.
 
 extern crate alloc;
 

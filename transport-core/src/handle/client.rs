@@ -16,7 +16,7 @@ use shadow_proto::{AddError, ShadowId, ShadowOptions, Stats};
 use super::shadow::Shadow;
 use crate::{
     error::{ConnectError, PublishFailure, Stopped, SubscribeFailure},
-    event::ConnectionEvent,
+    event::{ConnectionEvent, ConnectionInfo},
     hub::{Hub, Phase},
     oneshot::{Answer, oneshot},
     ring::Ring,
@@ -76,6 +76,15 @@ impl ShadowClient {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.hub.shared.lock().client.is_connected()
+    }
+
+    /// What is known of the connection that there is at this moment: what the broker allows, and
+    /// whether it has a keep-alive of its own. `None` if there is none, or if the client is driven
+    /// by a loop that does not tell.
+    #[must_use]
+    pub fn connection_info(&self) -> Option<ConnectionInfo> {
+        let state = self.hub.shared.lock();
+        state.info.as_deref().cloned()
     }
 
     /// Waits for a connection.

@@ -13,7 +13,7 @@ use super::{Clock, HubOptions, plain::Plain, requests::Pending, shadows::Entry};
 use crate::{
     action::{Action, ActionId, Of},
     callback::Job,
-    event::ConnectionEvent,
+    event::{ConnectionEvent, ConnectionInfo},
     random::random_bits,
     ring::Ring,
 };
@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub(crate) plain: Plain,
     pub(crate) withdrawn: VecDeque<ActionId>,
     pub(crate) connection: BTreeMap<u64, Ring<ConnectionEvent>>,
+    /// Of the connection that there is.
+    pub(crate) info: Option<Box<ConnectionInfo>>,
     pub(crate) jobs: VecDeque<Job>,
     pub(crate) dispatching: bool,
     pub(crate) phase: Phase,
@@ -89,6 +91,7 @@ impl State {
             plain: Plain::default(),
             withdrawn: VecDeque::new(),
             connection: BTreeMap::new(),
+            info: None,
             jobs: VecDeque::new(),
             dispatching: false,
             phase: Phase::Running,
@@ -124,6 +127,14 @@ impl State {
     }
 
     pub(crate) fn emit(&mut self, event: ConnectionEvent) {
+        match &event {
+            ConnectionEvent::Connected(info) => self.info = Some(info.clone()),
+            ConnectionEvent::Connecting { .. }
+            | ConnectionEvent::ConnectFailed { .. }
+            | ConnectionEvent::Disconnected { .. }
+            | ConnectionEvent::Stopped => self.info = None,
+            ConnectionEvent::CallbackPanicked { .. } => {}
+        }
         for ring in self.connection.values() {
             self.wakers.extend(ring.push(event.clone()));
         }
