@@ -24,14 +24,22 @@
 //! * `http-proxy`: through an HTTP proxy (CONNECT).
 //! * `rest`: a client of the REST data plane, beside those over MQTT.
 //!
-//! `flags` adds the module `flags` to each transport: connection flags for programs of your own.
+//! Or a way to use them:
+//!
+//! * `blocking`: the module `blocking`, the client for programs without an asynchronous runtime;
+//!   each transport gives it with `connect_blocking`.
+//! * `flags`: adds the module `flags` to each transport: connection flags for programs of your own.
 //!
 //! Without any, there is [`proto`]: the sans-IO core, to be driven by a loop of your own.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use shadow_proto as proto;
 #[cfg(feature = "async-std")]
 pub use transport_async_std::async_std;
 #[cfg(feature = "smol")]
 pub use transport_async_std::smol;
+#[cfg(feature = "blocking")]
+pub use transport_core::blocking;
 #[cfg(feature = "tokio")]
 pub use transport_tokio as tokio;

@@ -1,5 +1,6 @@
 //! The scenarios.
 
+mod blocking;
 mod callbacks;
 mod connection;
 mod deltas;
@@ -94,6 +95,8 @@ scenarios! {
         a_callback_ends_the_client,
         a_callback_is_replaced_and_removed,
         every_response_topic_calls_back;
+    blocking:
+        the_blocking_client_does_the_same;
     life:
         dropped_futures_harm_nothing,
         a_shutdown_flushes,

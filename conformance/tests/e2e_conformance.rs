@@ -36,6 +36,17 @@ fn adapters() -> Vec<Arc<dyn Adapter>> {
             name: "smol",
             connect: |options| Box::pin(transport_async_std::smol::connect(options)),
         }),
+        // Served by a thread of the client's own instead of this test's runtime.
+        Arc::new(Function {
+            name: "blocking",
+            connect: |options| {
+                Box::pin(async {
+                    let connect = || transport_tokio::connect_blocking(options);
+                    let client = tokio::task::spawn_blocking(connect).await;
+                    client.unwrap().map(|client| client.inner().clone())
+                })
+            },
+        }),
     ]
 }
 

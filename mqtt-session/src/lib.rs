@@ -94,6 +94,8 @@
 //! (AUTH is refused), topic aliases (the session announces that it takes none) and the
 //! subscription options of MQTT 5 other than the quality of service.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 extern crate alloc;
 
 mod codec;

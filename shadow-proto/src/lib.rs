@@ -76,6 +76,7 @@
 //! subscription. [`Field`] tells absent, null and value apart. [`Transaction`] repeats a change
 //! after a conflict. [`Client::snapshot`] carries a client over a restart, and [`replay`] turns
 //! a recording of the field into a test.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]
 
 extern crate alloc;

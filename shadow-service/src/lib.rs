@@ -12,6 +12,7 @@
 //!
 //! Its own JSON type, [`Value`], keeps numbers as they were written and carries a timestamp in
 //! each leaf, so that a section and its metadata are one tree.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]
 
 extern crate alloc;

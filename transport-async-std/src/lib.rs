@@ -49,6 +49,8 @@
 //! async-std is discontinued; with the feature `smol`, the module `smol` in the place of
 //! `async_std` is the whole switch.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 extern crate alloc;
 
 mod driver;
@@ -127,6 +129,27 @@ macro_rules! functions {
             let (client, driver) = Driver::new(options, connector)?;
             $spawn(driver);
             Ok(client)
+        }
+
+        /// [`connect`] for programs without an executor: waits for the outcome.
+        ///
+        /// The end of the program does not wait for the connection:
+        /// [`shutdown`](blocking::Client::shutdown) sends what is under way.
+        ///
+        /// # Errors
+        /// [`ConnectError`] says why there is no connection.
+        #[cfg(feature = "blocking")]
+        pub fn connect_blocking(options: ConnectOptions) -> Result<blocking::Client, ConnectError> {
+            blocking::Client::connect(connect(options))
+        }
+
+        /// [`start`] for programs without an executor.
+        ///
+        /// # Errors
+        /// An option cannot be said in a CONNECT.
+        #[cfg(feature = "blocking")]
+        pub fn start_blocking(options: ConnectOptions) -> Result<blocking::Client, ConnectError> {
+            start(options).map(blocking::Client::from)
         }
 
         /// Opens the stream that an attempt asks for, as [`connect`] and [`start`] do: for a

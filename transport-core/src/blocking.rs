@@ -1,22 +1,25 @@
 //! The client for programs without an asynchronous runtime: every call waits for its outcome.
 //!
-//! It works over every transport, whose `connect` it waits for:
+//! It works over every transport; each gives it with `connect_blocking`:
 //!
 //! ```no_run
-//! use core::future::Future;
-//! use transport_core::{ConnectError, ConnectOptions, Json, ShadowClient, ShadowId, blocking};
-//!
-//! # fn connect(_: ConnectOptions) -> core::future::Pending<Result<ShadowClient, ConnectError>> { core::future::pending() }
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let options = ConnectOptions::from_url("mqtt://127.0.0.1:1883")?;
-//! // `connect` of the transport: smol's say, or tokio's `connect_in_background`.
-//! let client = blocking::Client::connect(connect(options))?;
-//! let light = client.shadow(ShadowId::classic("my-light")?)?;
-//! for delta in light.deltas()? {
-//!     light.report(&delta.state)?;
-//! }
-//! # Ok(())
+//! # mod transport {
+//! #     pub use transport_core::{ConnectOptions, ShadowId};
+//! #     pub fn connect_blocking(_: ConnectOptions) -> Result<transport_core::blocking::Client, transport_core::ConnectError> {
+//! #         transport_core::blocking::Client::connect(core::future::pending())
+//! #     }
 //! # }
+//! // The transport is `device_shadow::tokio`, say.
+//! use transport::{ConnectOptions, ShadowId, connect_blocking};
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let client = connect_blocking(ConnectOptions::from_url("mqtt://127.0.0.1:1883")?)?;
+//!     let light = client.shadow(ShadowId::classic("my-light")?)?;
+//!     for delta in light.deltas()? {
+//!         light.report(&delta.state)?;
+//!     }
+//!     Ok(())
+//! }
 //! ```
 //!
 //! Waiting on a thread of an asynchronous runtime keeps the runtime from its work, which may be

@@ -76,6 +76,8 @@
 //! hub.finish();
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 extern crate alloc;
 
 mod action;

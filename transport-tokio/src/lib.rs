@@ -64,11 +64,16 @@
 //! | `sigv4` | AWS credentials over `wss://`; brings `tls` and `websocket` |
 //! | `http-proxy` | through an HTTP proxy |
 //! | `rest` | `RestClient`, for the REST data plane |
+//! | `blocking` | `connect_blocking`, for programs without a tokio runtime |
 //!
 //! The feature `flags` adds the module `flags`: connection flags for a program of your own.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 extern crate alloc;
 
+#[cfg(feature = "blocking")]
+mod background;
 mod driver;
 #[cfg(feature = "rest")]
 mod rest;
@@ -81,6 +86,8 @@ use tokio::{
     runtime::Handle,
 };
 
+#[cfg(feature = "blocking")]
+pub use background::{connect_blocking, start_blocking};
 pub use driver::{Driver, Tokio};
 #[cfg(feature = "rest")]
 pub use rest::RestClient;
