@@ -12,8 +12,8 @@
 use shadow_proto::{
     Change, Client, Config, Document, ErrorCode, Event, Failure, Instant, Interest, Json, Output,
     Rates, RequestOptions, RestoreError, Resync, ResyncPolicy, ShadowHandle, ShadowId,
-    ShadowOptions, Step, SubackCode, TokenPrefix, TooLateToRecord, Transaction, TransactionError,
-    Update, replay,
+    ShadowOptions, Stage, Step, SubackCode, TokenPrefix, TooLateToRecord, Transaction,
+    TransactionError, Update, replay,
 };
 use std::time::Duration;
 
@@ -341,4 +341,39 @@ fn a_transaction_creates_what_is_not_there_and_may_change_nothing() {
         r#"{"state":{"reported":{"count":99}},"version":3,"clientToken":"@"}"#,
     );
     assert_eq!(transact(1, &[full]).1, Step::Done(Ok(None)));
+}
+
+#[test]
+fn a_message_still_in_the_output_queue_counts_as_not_sent() {
+    let mut client = Client::new(config());
+    let shadow = client.add_shadow(lamp(), Interest::GET, NOW).unwrap();
+    client.handle_connected(false, NOW);
+    settle(&mut client);
+    let request = client.get(shadow, RequestOptions::default(), NOW).unwrap();
+    assert_eq!(client.stage(request), Some(Stage::Queued));
+    assert_eq!(client.token(request), None, "no token went out");
+    client.cancel(request, NOW).unwrap();
+    let (events, published) = settle(&mut client);
+    assert!(published.is_empty());
+    let [Event::Response { token, outcome, .. }] = events.as_slice() else {
+        panic!("{events:?}");
+    };
+    assert_eq!(*token, None, "of what was never sent there is no token");
+    let stage = Stage::Queued;
+    assert_eq!(*outcome, Err(Failure::Cancelled { stage }));
+    assert_eq!(client.poll_timeout(), None);
+
+    // The second try waits in the queue: the token is that of the first.
+    let request = client.get(shadow, RequestOptions::default(), NOW).unwrap();
+    let (_, published) = settle(&mut client);
+    let first = token_in(&published[0]).to_owned();
+    let rejected = format!(r#"{{"code":429,"message":"slow down","clientToken":"{first}"}}"#);
+    receive(&mut client, "get/rejected", &rejected);
+    let retry = client.poll_timeout().unwrap();
+    client.handle_timeout(retry);
+    assert_eq!(client.token(request).unwrap().as_str(), first);
+    let (_, published) = settle(&mut client);
+    let second = token_in(&published[0]);
+    assert_eq!(client.token(request).unwrap().as_str(), second);
+    assert_ne!(second, first);
 }

@@ -213,8 +213,8 @@ impl Client {
         let request = self.leader(self.requests.get(request)?);
         match &request.own_token {
             Some(token) => Some(**token),
-            None if request.counter == 0 || request.publish_only => None,
-            None => Some(self.generate(request.counter, request.id.slot)),
+            None if request.publish_only => None,
+            None => Some(self.generate(request.last_sent()?, request.id.slot)),
         }
     }
 

@@ -61,6 +61,20 @@ pub(crate) struct Request {
     pub(crate) newest: Option<u64>,
 }
 
+impl Request {
+    /// The number of the last try that the driver took; what it has not polled is not sent.
+    pub(crate) fn last_sent(&self) -> Option<u64> {
+        match self.place {
+            Place::Output => self.earlier.last().copied(),
+            Place::Waiting
+            | Place::Ready
+            | Place::InFlight
+            | Place::Backoff
+            | Place::Follower(_) => Some(self.counter).filter(|counter| *counter != 0),
+        }
+    }
+}
+
 /// Whom a request is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Purpose {

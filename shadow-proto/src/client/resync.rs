@@ -83,13 +83,19 @@ impl Client {
 
     /// Fetches the document now.
     pub(super) fn start_resync(&mut self, shadow: ShadowHandle) {
-        if self.follows(shadow).is_none() || !self.connected {
+        if self.follows(shadow).is_none() {
             return;
         }
+        let connected = self.connected;
         let Some(entry) = self.shadows.get_mut(shadow) else {
             return;
         };
         entry.resync_at = None;
+        if !connected {
+            // The next connect does it, whatever became of the session.
+            entry.unsynced = true;
+            return;
+        }
         if entry.resync.is_some() {
             return;
         }
