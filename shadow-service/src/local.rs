@@ -9,6 +9,8 @@ pub mod http;
 mod listen;
 #[cfg(feature = "client")]
 pub mod mqtt;
+#[cfg(feature = "server")]
+pub mod program;
 #[cfg(feature = "client")]
 pub mod republish;
 mod server;

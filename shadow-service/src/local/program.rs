@@ -1,22 +1,34 @@
-//! `shadow-local`: the local shadow service as a program.
+//! The program `shadow-local`, as a function: for programs that offer it under a name of theirs.
 
-#![expect(clippy::std_instead_of_alloc, reason = "a program is std's")]
+#![expect(
+    clippy::std_instead_of_alloc,
+    clippy::field_reassign_with_default,
+    reason = "a program is std's, and it sets options as any program has to"
+)]
 
 mod args;
 
-use args::{Args, HELP, Mqtt, Run};
-use core::fmt::Display;
-use shadow_service::{
-    FileStore,
+use crate::{
+    file_store::FileStore,
     local::{Options, Served, Server, broker::BrokerOptions},
 };
-use std::{io::Write as _, process::ExitCode, sync::Arc};
+use args::{Args, HELP, Mqtt, Run};
+use core::fmt::Display;
+use std::{
+    borrow::ToOwned as _, boxed::Box, ffi::OsString, format, io::Write as _, process::ExitCode,
+    string::String, sync::Arc,
+};
 use transport_tokio::{ConnectOptions, ConnectionEvent};
 
-fn main() -> ExitCode {
+/// Runs until Ctrl-C, SIGTERM, or what ends the service. `args` are those after the program's
+/// name; `--help` among them says what there is.
+///
+/// The code is 0 after a stop that was asked for, 2 if the arguments are wrong, 1 for the rest.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // What is not UTF-8 is refused with the rest of what is unknown.
-    let args = std::env::args_os().skip(1);
-    let args = args.map(|arg| arg.to_string_lossy().into_owned());
+    let args = args
+        .into_iter()
+        .map(|arg| arg.to_string_lossy().into_owned());
     let run = match Args::read(args) {
         Ok(Args::Help) => return print(HELP),
         Ok(Args::Version) => {

@@ -1,9 +1,15 @@
 //! The command line, read by hand: a dozen flags are not worth a dependency.
 
+use crate::{
+    local::republish::Rule,
+    settings::{MessageOrder, Rate, Settings},
+};
 use core::net::SocketAddr;
 use shadow_proto::TopicPrefix;
-use shadow_service::{MessageOrder, Rate, Settings, local::republish::Rule};
-use std::{net::ToSocketAddrs as _, path::PathBuf};
+use std::{
+    borrow::ToOwned, boxed::Box, format, net::ToSocketAddrs as _, path::PathBuf, string::String,
+    vec::Vec,
+};
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
@@ -152,6 +158,7 @@ fn address(flag: &str, text: &str) -> Result<SocketAddr, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::string::ToString as _;
 
     fn read(args: &str) -> Result<Args, String> {
         Args::read(args.split_whitespace().map(str::to_owned))
