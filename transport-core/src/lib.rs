@@ -108,6 +108,7 @@ mod message;
 mod network;
 mod oneshot;
 mod options;
+pub mod policy;
 #[cfg(feature = "http-proxy")]
 mod proxy;
 mod random;
