@@ -19,6 +19,7 @@ use shadow_proto::{
 use crate::{
     event::ConnectionEvent,
     hub::{Hub, Phase, State},
+    message::Message,
 };
 
 /// What a callback is given: an answer, a timeout, or a message on a topic of the shadow's.
@@ -95,6 +96,9 @@ pub(crate) type RequestCallback = Box<dyn FnOnce(Response) + Send>;
 /// A callback of a topic. The thread that runs callbacks alone locks it.
 pub(crate) type SharedCallback = Arc<Mutex<dyn FnMut(Response) + Send>>;
 
+/// A callback of a plain subscription.
+pub(crate) type MessageCallback = Arc<Mutex<dyn FnMut(Message) + Send>>;
+
 /// A callback that waits to be run.
 pub(crate) enum Job {
     Request(RequestCallback, Response),
@@ -104,6 +108,11 @@ pub(crate) enum Job {
         /// Which registration, so that one that was replaced or removed is not run any more.
         key: u64,
         response: Response,
+    },
+    Plain {
+        /// The filter's number and the callback's.
+        key: (u64, u64),
+        message: Message,
     },
 }
 
@@ -252,6 +261,14 @@ fn dispatch(hub: &Hub) {
                 run(AssertUnwindSafe(move || {
                     let mut callback = callback.lock().unwrap_or_else(PoisonError::into_inner);
                     callback(response);
+                }))
+            }
+            Job::Plain { key, message } => {
+                let callback = hub.shared.lock().message_callback(key);
+                let Some(callback) = callback else { continue };
+                run(AssertUnwindSafe(move || {
+                    let mut callback = callback.lock().unwrap_or_else(PoisonError::into_inner);
+                    callback(message);
                 }))
             }
         };

@@ -176,6 +176,8 @@ pub enum PublishFailure {
         /// The limit.
         max: usize,
     },
+    /// It made room for a newer one in the [`OfflineQueue`](crate::OfflineQueue).
+    Dropped,
     /// The broker answered with a refusal.
     Rejected {
         /// The code of the PUBACK.
@@ -199,6 +201,7 @@ impl fmt::Display for PublishFailure {
         match self {
             Self::Refused(error) => error.fmt(f),
             Self::QueueFull { max } => write!(f, "{max} messages are waiting, more do not fit"),
+            Self::Dropped => f.write_str("not sent: dropped for a newer message"),
             Self::Rejected { code } => write!(f, "the broker refused the publish: {code}"),
             Self::TimedOut { sent: true } => {
                 f.write_str("timed out: sent, and not acknowledged by the broker")
@@ -226,6 +229,11 @@ pub enum SubscribeFailure {
     },
     /// The broker did not answer in time, or there was no connection.
     TimedOut,
+    /// The thread that runs callbacks could not be started.
+    Thread {
+        /// What the system said.
+        kind: std::io::ErrorKind,
+    },
     /// The client has been stopped.
     Stopped,
 }
@@ -236,6 +244,7 @@ impl fmt::Display for SubscribeFailure {
             Self::Filter(error) => error.fmt(f),
             Self::Refused { code } => write!(f, "the broker refused the subscription: {code}"),
             Self::TimedOut => f.write_str("the broker did not answer the subscription in time"),
+            Self::Thread { kind } => write!(f, "no thread for callbacks: {kind}"),
             Self::Stopped => Stopped.fmt(f),
         }
     }

@@ -1,13 +1,13 @@
 //! What the application holds.
 
 mod client;
+mod plain;
 mod ready;
 mod request;
 mod shadow;
 
-pub use client::{
-    Connecting, Publishing, ShadowClient, Shutdown, Subscribing, Unfinished, Unsubscribing,
-};
+pub use client::{Connecting, ShadowClient, Shutdown, Unfinished};
+pub use plain::{Publishing, Subscribing, SubscribingWith, Unsubscribing};
 pub use ready::Ready;
 pub use request::Request;
 pub use shadow::Shadow;

@@ -1,5 +1,7 @@
 //! One shadow client, and everyone who waits for something of it.
 
+mod filters;
+mod offline;
 mod plain;
 mod requests;
 mod shadows;
@@ -16,7 +18,9 @@ use std::sync::{Condvar, Mutex};
 
 use shadow_proto::{Config, Instant, PubackCode, SubackCode};
 
+pub use self::offline::{DropPolicy, OfflineQueue};
 pub(crate) use self::{
+    filters::MessageSink,
     requests::Waiter,
     shadows::{Follower, Readiness, Sink},
     state::{Phase, Shared, State},
@@ -62,6 +66,8 @@ pub struct HubOptions {
     pub operation_timeout: Duration,
     /// How many plain publishes may wait for their end. Default 1,000.
     pub publishes: usize,
+    /// A queue for plain publishes without a connection. Default none.
+    pub offline_queue: Option<OfflineQueue>,
     /// How many messages a plain subscription holds before it drops the oldest. Default 256.
     pub message_buffer: usize,
     /// Whether what the shadow client is told is recorded from the start; see
@@ -77,6 +83,7 @@ impl Default for HubOptions {
         Self {
             operation_timeout: Duration::from_secs(5),
             publishes: 1_000,
+            offline_queue: None,
             message_buffer: 256,
             record: false,
             callbacks: 1_024,
@@ -121,7 +128,7 @@ impl Hub {
     pub fn handle_connected(&self, session_present: bool) {
         self.drive(|state, now| {
             state.client.handle_connected(session_present, now);
-            state.plain_connected(session_present);
+            state.plain_connected(session_present, now);
             state.restart_readiness(session_present);
         });
     }
@@ -331,6 +338,7 @@ impl Hub {
         let mut state = self.shared.lock();
         let result = act(&mut state, now);
         let mut wakers = core::mem::take(&mut state.wakers);
+        let discarded = core::mem::take(&mut state.discarded);
         if wake {
             state.changed = true;
             wakers.extend(state.driver.take());
@@ -340,6 +348,7 @@ impl Hub {
         for waker in wakers {
             waker.wake();
         }
+        drop(discarded);
         if jobs {
             self.shared.jobs.notify_all();
         }

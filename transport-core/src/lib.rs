@@ -145,9 +145,9 @@ pub use error::{
 pub use event::{ConnectionEvent, ConnectionInfo};
 pub use handle::{
     Connecting, Publishing, Ready, Request, Shadow, ShadowClient, Shutdown, Subscribing,
-    Unfinished, Unsubscribing,
+    SubscribingWith, Unfinished, Unsubscribing,
 };
-pub use hub::{Clock, Hub, HubOptions, StopRequest, system_clock};
+pub use hub::{Clock, DropPolicy, Hub, HubOptions, OfflineQueue, StopRequest, system_clock};
 pub use lifecycle::{LifeStep, Lifecycle};
 pub use link::{Link, LinkEvent};
 pub use message::Message;

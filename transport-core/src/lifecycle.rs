@@ -101,6 +101,7 @@ impl Lifecycle {
             operation_timeout: options.operation_timeout,
             message_buffer: options.message_buffer,
             record: options.record,
+            offline_queue: options.offline_queue,
             ..HubOptions::default()
         };
         let (client, hub) = Hub::new(config, hub_options, clock);

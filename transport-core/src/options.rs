@@ -10,6 +10,7 @@ use crate::{
     authorizer::Authorizer,
     backoff::Reconnect,
     endpoint::{Endpoint, EndpointError},
+    hub::OfflineQueue,
     random::random_bits,
 };
 
@@ -37,6 +38,7 @@ use crate::tls::TlsOptions;
 /// | `connect_timeout` | 30 s, from opening the transport to the CONNACK |
 /// | `operation_timeout` | 5 s, for shadow requests and for plain publish, subscribe, unsubscribe |
 /// | `close_timeout` | 2 s, for the goodbye |
+/// | `offline_queue` | none |
 /// | `reconnect` | 1 s, doubled up to 32 s, anew after 20 s of connection, up to half of it cut at random |
 /// | `shadows` | [`Config::new`] with a random token prefix: QoS 1, AWS's quotas |
 /// | `mqtt` | [`mqtt_session::Options::new`] |
@@ -107,6 +109,9 @@ pub struct ConnectOptions {
     /// How many messages of the broker a stream of a plain subscription holds before it drops the
     /// oldest. Default 256.
     pub message_buffer: usize,
+    /// A queue for plain publishes without a connection. Default none: at QoS 0 they are refused
+    /// then, at QoS 1 they wait for `operation_timeout`.
+    pub offline_queue: Option<OfflineQueue>,
     /// Whether what the shadow client is told is recorded from the start, so that a fault in the
     /// field becomes a test; see [`ShadowClient::take_recording`](crate::ShadowClient). Default
     /// false.
@@ -144,6 +149,7 @@ impl ConnectOptions {
             shadows: shadow_config(),
             mqtt: Options::new(""),
             message_buffer: 256,
+            offline_queue: None,
             record: false,
         }
     }
@@ -253,6 +259,7 @@ impl fmt::Debug for ConnectOptions {
             .field("shadows", &self.shadows)
             .field("mqtt", &self.mqtt)
             .field("message_buffer", &self.message_buffer)
+            .field("offline_queue", &self.offline_queue)
             .field("record", &self.record)
             .finish()
     }

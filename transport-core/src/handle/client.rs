@@ -9,18 +9,15 @@ use core::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use mqtt_session::{Publish, Qos, TopicFilter};
 use shadow_proto::{AddError, ShadowId, ShadowOptions, Stats};
 
 use super::shadow::Shadow;
 use crate::{
-    error::{ConnectError, PublishFailure, Stopped, SubscribeFailure},
+    error::{ConnectError, Stopped},
     event::{ConnectionEvent, ConnectionInfo},
     hub::{Hub, Phase},
-    oneshot::{Answer, oneshot},
     ring::Ring,
-    stream::{ConnectionEvents, Messages},
+    stream::ConnectionEvents,
 };
 
 /// A client: one MQTT connection, with any number of shadows and plain messages on it.
@@ -120,78 +117,6 @@ impl ShadowClient {
         ConnectionEvents::new(self.clone(), key, ring)
     }
 
-    /// Publishes a message of the application's own on the same connection, not retained. See
-    /// [`publish_message`](Self::publish_message).
-    #[must_use = "dropping the future takes back a message that was not sent; see `detach`"]
-    pub fn publish(
-        &self,
-        topic: impl Into<String>,
-        payload: impl Into<Bytes>,
-        qos: impl Into<Qos>,
-    ) -> Publishing {
-        self.publish_message(Publish::new(topic, payload).with_qos(qos))
-    }
-
-    /// Publishes a message of the application's own on the same connection.
-    ///
-    /// It is queued by this call and sent in order. The future resolves when the broker has
-    /// acknowledged it, at QoS 0 when it was written, and fails after `operation_timeout`. At QoS
-    /// 1 and 2 it waits for a connection till then. Dropping the future takes back a message that
-    /// was not sent.
-    #[must_use = "dropping the future takes back a message that was not sent; see `detach`"]
-    pub fn publish_message(&self, message: Publish) -> Publishing {
-        let (promise, answer) = oneshot();
-        let id = self
-            .hub
-            .act(|state, now| state.publish(message, promise, now));
-        Publishing {
-            client: self.clone(),
-            state: id.map(|id| (id, answer)).map_err(Some),
-        }
-    }
-
-    /// Subscribes to a filter on the same connection. The future resolves to the stream of
-    /// messages once the broker has granted it, and fails after `operation_timeout`.
-    ///
-    /// A lost session is subscribed again by itself. Filters may match shadow topics and may be
-    /// shared subscriptions; shadows see their messages all the same. A filter that another stream
-    /// has already is not asked for again, so that retained messages do not come for the second.
-    #[must_use = "dropping the future ends the subscription"]
-    pub fn subscribe(&self, filter: &str, qos: impl Into<Qos>) -> Subscribing {
-        let filter = match TopicFilter::new(filter) {
-            Ok(filter) => filter,
-            Err(error) => return Subscribing(Err(Some(error.into()))),
-        };
-        let (promise, answer) = oneshot();
-        let buffer = self.hub.shared.lock().options.message_buffer;
-        let ring = Ring::new(buffer);
-        let its = ring.clone();
-        let qos = qos.into();
-        let subscribed = self
-            .hub
-            .act(|state, now| state.subscribe(filter, qos, its, promise, now));
-        Subscribing(match subscribed {
-            Ok(key) => {
-                let messages = Messages::new(self.clone(), key, ring);
-                Ok((answer, Some(messages)))
-            }
-            Err(error) => Err(Some(error)),
-        })
-    }
-
-    /// Ends all streams of a filter. The future resolves when the broker has confirmed it.
-    /// Dropping a stream does the same for that stream, without waiting.
-    pub fn unsubscribe(&self, filter: &str) -> Unsubscribing {
-        let filter = match TopicFilter::new(filter) {
-            Ok(filter) => filter,
-            Err(error) => return Unsubscribing(Err(Some(error.into()))),
-        };
-        let (promise, answer) = oneshot();
-        self.hub
-            .act(|state, now| state.unsubscribe(&filter, promise, now));
-        Unsubscribing(Ok(answer))
-    }
-
     /// Ends the client in good order: nothing new is taken from now on, what is under way may end
     /// until the deadline has passed, then the connection is closed with a DISCONNECT.
     ///
@@ -261,93 +186,6 @@ impl Future for Connecting {
                     | ConnectionEvent::CallbackPanicked { .. },
                 ) => {}
             }
-        }
-    }
-}
-
-/// A message on its way; see [`ShadowClient::publish_message`].
-#[must_use = "dropping the future takes back a message that was not sent; see `detach`"]
-pub struct Publishing {
-    client: ShadowClient,
-    state: Result<(u64, Published), Option<PublishFailure>>,
-}
-
-type Published = Answer<Result<(), PublishFailure>>;
-
-impl Publishing {
-    /// Lets the message go its way without waiting for it.
-    ///
-    /// # Errors
-    /// It was not taken.
-    pub fn detach(mut self) -> Result<(), PublishFailure> {
-        match core::mem::replace(&mut self.state, Err(None)) {
-            Err(Some(failure)) => Err(failure),
-            Ok(_) | Err(None) => Ok(()),
-        }
-    }
-}
-
-impl Future for Publishing {
-    type Output = Result<(), PublishFailure>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let result = match &mut self.state {
-            Ok((_, answer)) => core::task::ready!(answer.poll(cx)),
-            Err(failure) => Err(failure.take().unwrap_or(PublishFailure::Stopped)),
-        };
-        self.state = Err(None);
-        Poll::Ready(result)
-    }
-}
-
-impl Drop for Publishing {
-    fn drop(&mut self) {
-        if let Ok((id, _)) = &self.state {
-            let id = *id;
-            self.client.hub.act(|state, _| state.abandon_message(id));
-        }
-    }
-}
-
-impl fmt::Debug for Publishing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Publishing").finish_non_exhaustive()
-    }
-}
-
-/// A subscription on its way; see [`ShadowClient::subscribe`].
-#[derive(Debug)]
-#[must_use = "dropping the future ends the subscription"]
-pub struct Subscribing(Result<(Granted, Option<Messages>), Option<SubscribeFailure>>);
-
-type Granted = Answer<Result<(), SubscribeFailure>>;
-
-impl Future for Subscribing {
-    type Output = Result<Messages, SubscribeFailure>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.0 {
-            Ok((answer, messages)) => {
-                let result = core::task::ready!(answer.poll(cx));
-                let messages = messages.take().ok_or(SubscribeFailure::Stopped);
-                Poll::Ready(result.and(messages))
-            }
-            Err(failure) => Poll::Ready(Err(failure.take().unwrap_or(SubscribeFailure::Stopped))),
-        }
-    }
-}
-
-/// The end of a subscription; see [`ShadowClient::unsubscribe`]. Need not be awaited.
-#[derive(Debug)]
-pub struct Unsubscribing(Result<Granted, Option<SubscribeFailure>>);
-
-impl Future for Unsubscribing {
-    type Output = Result<(), SubscribeFailure>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.0 {
-            Ok(answer) => answer.poll(cx),
-            Err(failure) => Poll::Ready(Err(failure.take().unwrap_or(SubscribeFailure::Stopped))),
         }
     }
 }

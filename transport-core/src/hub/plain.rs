@@ -3,47 +3,34 @@
 use alloc::collections::{BTreeMap, VecDeque};
 
 use mqtt_session::{Publish, Qos, TopicFilter};
-use shadow_proto::{Instant, PubackCode, SubackCode};
+use shadow_proto::{Instant, PubackCode};
 
-use super::State;
+use super::{
+    State,
+    filters::{Filter, Stage, SubscribeResult},
+    offline::Offline,
+};
 use crate::{
     action::{Action, ActionId, Of},
     error::{PublishFailure, SubscribeFailure},
-    message::Message,
     oneshot::Promise,
-    ring::Ring,
 };
 
-type PublishResult = Result<(), PublishFailure>;
-type SubscribeResult = Result<(), SubscribeFailure>;
+pub(super) type PublishResult = Result<(), PublishFailure>;
 
 #[derive(Default)]
 pub(crate) struct Plain {
-    connected: bool,
-    filters: BTreeMap<u64, Filter>,
+    pub(super) connected: bool,
+    pub(super) filters: BTreeMap<u64, Filter>,
     messages: BTreeMap<u64, Outgoing>,
     /// Those of `messages` that the driver does not have yet, in order.
     outbox: VecDeque<u64>,
+    /// Those that wait for a connection longer than for their deadline.
+    pub(super) offline: Offline,
     /// Filters given up, for the driver.
-    leaving: VecDeque<(u64, TopicFilter)>,
+    pub(super) leaving: VecDeque<(u64, TopicFilter)>,
     /// Who waits for an UNSUBACK.
-    left: BTreeMap<u64, (Instant, Promise<SubscribeResult>)>,
-}
-
-/// One filter, however many streams it feeds.
-struct Filter {
-    filter: TopicFilter,
-    qos: Qos,
-    stage: Stage,
-    streams: BTreeMap<u64, Ring<Message>>,
-    waiters: Vec<(u64, Instant, Promise<SubscribeResult>)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Stage {
-    Wanted,
-    Asked,
-    Granted,
+    pub(super) left: BTreeMap<u64, (Instant, Promise<SubscribeResult>)>,
 }
 
 /// A message that has not ended.
@@ -61,11 +48,11 @@ impl Plain {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.messages.is_empty()
+        self.outstanding() == 0
     }
 
     pub(super) fn outstanding(&self) -> usize {
-        self.messages.len()
+        self.messages.len() + self.offline.len()
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
@@ -74,7 +61,9 @@ impl Plain {
         let messages = messages.map(|message| message.deadline).into_iter();
         let waiters = self.filters.values().flat_map(|filter| &filter.waiters);
         let left = self.left.values().map(|(deadline, _)| *deadline);
+        let offline = self.offline.poll_timeout(self.connected);
         messages
+            .chain(offline)
             .chain(waiters.map(|(_, deadline, _)| *deadline))
             .chain(left)
             .min()
@@ -83,9 +72,10 @@ impl Plain {
 
 impl State {
     /// A lost session knows no filter any more, so that there is nothing to be told either.
-    pub(super) fn plain_connected(&mut self, session_present: bool) {
+    pub(super) fn plain_connected(&mut self, session_present: bool, now: Instant) {
         let plain = &mut self.plain;
         plain.connected = true;
+        plain.offline.handle_connected(now);
         if session_present {
             return;
         }
@@ -108,24 +98,42 @@ impl State {
         }
     }
 
-    /// Takes a message for the driver. At QoS 0 it needs a connection, since nothing keeps it.
+    /// Takes a message for the driver. At QoS 0 it needs a connection, since nothing keeps it,
+    /// unless there is a queue for that.
     pub(crate) fn publish(
         &mut self,
         publish: Publish,
         promise: Promise<PublishResult>,
         now: Instant,
     ) -> Result<u64, PublishFailure> {
-        let max = self.options.publishes;
         if !self.is_running() {
             return Err(PublishFailure::Stopped);
+        }
+        // Behind those that wait, so that the order stays.
+        if let Some(options) = self.options.offline_queue {
+            if !self.plain.connected || self.plain.offline.len() > 0 {
+                let id = self.next_id();
+                let dropped = self.plain.offline.push(&options, id, publish, promise)?;
+                if let Some(dropped) = dropped {
+                    let waker = dropped.keep(Err(PublishFailure::Dropped));
+                    self.wake(waker);
+                }
+                return Ok(id);
+            }
         }
         if publish.qos == Qos::AtMostOnce && !self.plain.connected {
             return Err(PublishFailure::NotSent);
         }
+        let max = self.options.publishes;
         if self.plain.messages.len() >= max {
             return Err(PublishFailure::QueueFull { max });
         }
         let id = self.next_id();
+        self.hold(id, publish, promise, now);
+        Ok(id)
+    }
+
+    fn hold(&mut self, id: u64, publish: Publish, promise: Promise<PublishResult>, now: Instant) {
         let message = Outgoing {
             publish: Some(publish),
             deadline: now + self.options.operation_timeout,
@@ -133,127 +141,15 @@ impl State {
         };
         self.plain.messages.insert(id, message);
         self.plain.outbox.push_back(id);
-        Ok(id)
     }
 
     /// Nobody waits for the message any more: what the driver does not have is not sent.
     pub(crate) fn abandon_message(&mut self, id: u64) {
+        self.plain.offline.remove(id);
         let queued = |message: &Outgoing| message.publish.is_some();
         if self.plain.messages.get(&id).is_some_and(queued) {
             self.plain.messages.remove(&id);
             self.plain.outbox.retain(|other| *other != id);
-        }
-    }
-
-    /// Adds a stream to a filter, and asks the broker for it where that is needed. Returns the
-    /// filter's number and the stream's.
-    pub(crate) fn subscribe(
-        &mut self,
-        filter: TopicFilter,
-        qos: Qos,
-        ring: Ring<Message>,
-        promise: Promise<SubscribeResult>,
-        now: Instant,
-    ) -> Result<(u64, u64), SubscribeFailure> {
-        if !self.is_running() {
-            return Err(SubscribeFailure::Stopped);
-        }
-        let (id, stream) = (self.next_id(), self.next_id());
-        let deadline = now + self.options.operation_timeout;
-        let mut known = self.plain.filters.iter_mut();
-        let (id, entry) = match known.find(|(_, entry)| entry.filter == filter) {
-            Some((id, entry)) => (*id, entry),
-            None => {
-                let entry = Filter {
-                    filter,
-                    qos,
-                    stage: Stage::Wanted,
-                    streams: BTreeMap::new(),
-                    waiters: Vec::new(),
-                };
-                (id, self.plain.filters.entry(id).or_insert(entry))
-            }
-        };
-        entry.streams.insert(stream, ring);
-        if entry.qos < qos {
-            entry.qos = qos;
-            entry.stage = Stage::Wanted;
-        }
-        if entry.stage == Stage::Granted {
-            let waker = promise.keep(Ok(()));
-            self.wake(waker);
-        } else {
-            entry.waiters.push((stream, deadline, promise));
-        }
-        Ok((id, stream))
-    }
-
-    /// A stream is gone; the last one gives up the filter.
-    pub(crate) fn end_stream(&mut self, id: u64, stream: u64) {
-        if let Some(entry) = self.plain.filters.get_mut(&id) {
-            entry.streams.remove(&stream);
-            entry.waiters.retain(|(waiter, ..)| *waiter != stream);
-            if entry.streams.is_empty() {
-                self.give_up(id);
-            }
-        }
-    }
-
-    /// Ends every stream of a filter, and tells the broker.
-    pub(crate) fn unsubscribe(
-        &mut self,
-        filter: &TopicFilter,
-        promise: Promise<SubscribeResult>,
-        now: Instant,
-    ) {
-        let deadline = now + self.options.operation_timeout;
-        let mut filters = self.plain.filters.iter();
-        let known = filters.find(|(_, entry)| entry.filter == *filter);
-        let Some(id) = known.map(|(id, _)| *id) else {
-            let waker = promise.keep(Ok(()));
-            return self.wake(waker);
-        };
-        if self.give_up(id) {
-            self.plain.left.insert(id, (deadline, promise));
-        } else {
-            let waker = promise.keep(Ok(()));
-            self.wake(waker);
-        }
-    }
-
-    pub(super) fn filter_answered(&mut self, id: u64, code: SubackCode) {
-        let Some(entry) = self.plain.filters.get_mut(&id) else {
-            return;
-        };
-        if entry.stage != Stage::Asked {
-            return;
-        }
-        let result = if code.is_granted() {
-            entry.stage = Stage::Granted;
-            Ok(())
-        } else {
-            Err(SubscribeFailure::Refused { code })
-        };
-        for (_, _, promise) in core::mem::take(&mut entry.waiters) {
-            self.wakers.extend(promise.keep(result.clone()));
-        }
-        if result.is_err() {
-            self.drop_filter(id);
-        }
-    }
-
-    pub(super) fn filter_failed(&mut self, id: u64) {
-        if let Some(entry) = self.plain.filters.get_mut(&id) {
-            if entry.stage == Stage::Asked {
-                entry.stage = Stage::Wanted;
-            }
-        }
-    }
-
-    pub(super) fn filter_ended(&mut self, id: u64) {
-        if let Some((_, promise)) = self.plain.left.remove(&id) {
-            let waker = promise.keep(Ok(()));
-            self.wake(waker);
         }
     }
 
@@ -267,21 +163,6 @@ impl State {
 
     pub(super) fn message_failed(&mut self, id: u64, failure: PublishFailure) {
         self.end_message(id, Err(failure));
-    }
-
-    /// Hands a message to every stream whose filter matches; whether there was one.
-    pub(super) fn deliver(&mut self, message: &Message) -> bool {
-        let mut taken = false;
-        for entry in self.plain.filters.values() {
-            if !entry.filter.matches(&message.topic) {
-                continue;
-            }
-            for ring in entry.streams.values() {
-                taken = true;
-                self.wakers.extend(ring.push(message.clone()));
-            }
-        }
-        taken
     }
 
     pub(super) fn next_plain(&mut self, now: Instant) -> Option<Action> {
@@ -302,6 +183,9 @@ impl State {
                 filters: vec![entry.filter.as_str().into()],
                 qos: entry.qos,
             });
+        }
+        if let Some((id, publish, promise)) = self.plain.offline.pop(now) {
+            self.hold(id, publish, promise, now);
         }
         let id = self.plain.outbox.pop_front()?;
         let publish = self.plain.messages.get_mut(&id)?.publish.take()?;
@@ -365,17 +249,18 @@ impl State {
     /// The driver has ended.
     pub(super) fn stop_plain(&mut self) {
         let plain = core::mem::take(&mut self.plain);
-        for message in plain.messages.into_values() {
+        let messages = plain.messages.into_values().map(|message| message.promise);
+        for promise in messages.chain(plain.offline.into_promises()) {
             self.wakers
-                .extend(message.promise.keep(Err(PublishFailure::Stopped)));
+                .extend(promise.keep(Err(PublishFailure::Stopped)));
         }
         for filter in plain.filters.into_values() {
             for (_, _, promise) in filter.waiters {
                 self.wakers
                     .extend(promise.keep(Err(SubscribeFailure::Stopped)));
             }
-            for ring in filter.streams.into_values() {
-                self.wakers.extend(ring.close());
+            for sink in filter.sinks.into_values() {
+                self.close_sink(sink);
             }
         }
         for (_, promise) in plain.left.into_values() {
@@ -389,29 +274,5 @@ impl State {
             let waker = message.promise.keep(result);
             self.wake(waker);
         }
-    }
-
-    /// Gives up a filter: its streams end. Whether the broker has to be told.
-    fn give_up(&mut self, id: u64) -> bool {
-        let Some(entry) = self.drop_filter(id) else {
-            return false;
-        };
-        let told = entry.stage != Stage::Wanted;
-        if told {
-            self.plain.leaving.push_back((id, entry.filter));
-        }
-        told
-    }
-
-    fn drop_filter(&mut self, id: u64) -> Option<Filter> {
-        let mut entry = self.plain.filters.remove(&id)?;
-        for ring in core::mem::take(&mut entry.streams).into_values() {
-            self.wakers.extend(ring.close());
-        }
-        for (_, _, promise) in core::mem::take(&mut entry.waiters) {
-            self.wakers
-                .extend(promise.keep(Err(SubscribeFailure::Stopped)));
-        }
-        Some(entry)
     }
 }

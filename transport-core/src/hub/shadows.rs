@@ -319,18 +319,18 @@ impl State {
 
     /// A delta takes the place of an older one that waits: it holds the whole difference. Beyond
     /// the limit the oldest message gives way, never an outcome.
-    fn queue_message_job(&mut self, job: Job) {
+    pub(super) fn queue_message_job(&mut self, job: Job) {
         let of_delta = |job: &Job| match job {
             Job::Message { shadow, kind, .. } => {
                 (*kind == TopicKind::UpdateDelta).then_some(*shadow)
             }
-            Job::Request(..) => None,
+            Job::Request(..) | Job::Plain { .. } => None,
         };
         let superseded =
             |other: &Job| of_delta(&job).is_some() && of_delta(other) == of_delta(&job);
         let mut gone = self.jobs.iter().position(superseded);
         if gone.is_none() && self.jobs.len() >= self.options.callbacks.max(1) {
-            let message = |job: &Job| matches!(job, Job::Message { .. });
+            let message = |job: &Job| !matches!(job, Job::Request(..));
             gone = self.jobs.iter().position(message);
         }
         if let Some(at) = gone {

@@ -12,7 +12,7 @@ use shadow_proto::{
 use super::{Clock, HubOptions, plain::Plain, requests::Pending, shadows::Entry};
 use crate::{
     action::{Action, ActionId, Of},
-    callback::Job,
+    callback::{Job, MessageCallback},
     event::{ConnectionEvent, ConnectionInfo},
     random::random_bits,
     ring::Ring,
@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) orphaned: bool,
     /// Woken when the lock is free again.
     pub(crate) wakers: Vec<Waker>,
+    /// Dropped when the lock is free again: callbacks often own handles, whose drop takes it.
+    pub(super) discarded: Vec<MessageCallback>,
     stop_waiters: Vec<Waker>,
     pub(super) driver: Option<Waker>,
     /// Something changed since the driver asked last.
@@ -97,6 +99,7 @@ impl State {
             phase: Phase::Running,
             orphaned: false,
             wakers: Vec::new(),
+            discarded: Vec::new(),
             stop_waiters: Vec::new(),
             driver: None,
             changed: false,
