@@ -20,6 +20,8 @@ mod errors;
 mod outages;
 #[path = "light/programs.rs"]
 mod programs;
+#[path = "light/secure.rs"]
+mod secure;
 #[path = "light/start.rs"]
 mod start;
 #[path = "light/strange.rs"]

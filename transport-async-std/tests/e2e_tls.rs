@@ -9,8 +9,8 @@ mod mosquitto;
 
 use core::time::Duration;
 
-use mosquitto::{Pki, options};
-use testkit::{HttpProxy, Mosquitto, skip_or_fail};
+use mosquitto::{broker, options};
+use testkit::{HttpProxy, Mosquitto, Pki, skip_or_fail};
 use transport_async_std::{ConnectError, ConnectOptions, MqttVersion, OpenCause, Proxy, TlsError};
 
 const VERSIONS: [MqttVersion; 2] = [MqttVersion::V3_1_1, MqttVersion::V5];
@@ -30,10 +30,10 @@ fn mutual(pki: &Pki, broker: &Mosquitto) -> ConnectOptions {
 /// A certificate, a broker, or the end of the test.
 macro_rules! given {
     ($pki:ident, $broker:ident) => {
-        let Some($pki) = Pki::new() else {
+        let Ok($pki) = Pki::new() else {
             return skip_or_fail("openssl");
         };
-        let Some($broker) = $pki.broker() else {
+        let Some($broker) = broker(&$pki) else {
             return skip_or_fail("mosquitto");
         };
     };

@@ -8,8 +8,8 @@ mod mosquitto;
 
 use core::time::Duration;
 
-use mosquitto::{Pki, options};
-use testkit::skip_or_fail;
+use mosquitto::{broker, options};
+use testkit::{Pki, skip_or_fail};
 use tokio::time::timeout;
 use transport_tokio::{
     ConnectError, ConnectOptions, MqttVersion, Qos, ShadowClient, TlsError, connect,
@@ -41,10 +41,10 @@ async fn exercise(client: ShadowClient) {
 
 #[tokio::test]
 async fn mutual_tls_with_every_form_of_key() {
-    let Some(pki) = Pki::new() else {
+    let Ok(pki) = Pki::new() else {
         return skip_or_fail("openssl");
     };
-    let Some(broker) = pki.broker() else {
+    let Some(broker) = broker(&pki) else {
         return skip_or_fail("mosquitto");
     };
     for (name, make, begin) in [
@@ -97,10 +97,10 @@ async fn mutual_tls_with_every_form_of_key() {
 
 #[tokio::test]
 async fn websockets() {
-    let Some(pki) = Pki::new() else {
+    let Ok(pki) = Pki::new() else {
         return skip_or_fail("openssl");
     };
-    let Some(broker) = pki.broker() else {
+    let Some(broker) = broker(&pki) else {
         return skip_or_fail("mosquitto");
     };
     for scheme in ["ws", "wss"] {
@@ -114,10 +114,10 @@ async fn websockets() {
 
 #[tokio::test]
 async fn what_the_broker_or_its_certificate_is_refused_for() {
-    let Some(pki) = Pki::new() else {
+    let Ok(pki) = Pki::new() else {
         return skip_or_fail("openssl");
     };
-    let Some(broker) = pki.broker() else {
+    let Some(broker) = broker(&pki) else {
         return skip_or_fail("mosquitto");
     };
     pki.run(&["genrsa", "-out", "stranger.key", "2048"]);

@@ -3,6 +3,7 @@
 //! * [`Mosquitto`]: a broker of the test's own, on a free port, with its own configuration and folder;
 //! * [`Process`]: a child whose lines are captured and waited for with an upper bound, killed on drop;
 //! * [`HttpProxy`]: a proxy that opens tunnels;
+//! * [`Pki`]: certificates and keys for it;
 //! * [`skip_or_fail`]: what a test does when a tool is missing;
 //! * [`wait_until`], [`free_port`], [`TempDir`], [`example`], [`binary`].
 //!
@@ -26,6 +27,7 @@
 
 mod http_proxy;
 mod mosquitto;
+mod pki;
 mod port;
 mod process;
 mod temp;
@@ -34,6 +36,7 @@ mod wait;
 
 pub use http_proxy::HttpProxy;
 pub use mosquitto::{Config, Message, Mosquitto, Subscription};
+pub use pki::Pki;
 pub use port::free_port;
 pub use process::{Process, Signal};
 pub use temp::TempDir;
