@@ -12,6 +12,9 @@
 //! tick 5s                    time passes; every deadline on the way is handled
 //! suback granted | refused   answers the oldest SUBSCRIBE
 //! puback 0                   answers the oldest PUBLISH
+//! quietly STEP               does it, but takes nothing out yet
+//! stats deltas=1 merged=0    these counts; likewise `stage a Sent`, `token a T-1.0`,
+//!                            `outstanding 2`, `subscriptions lamp WANTED GRANTED`, `timeout 5s`
 //! recv lamp update/delta {}  a message; `$a` stands for the token of request `a`
 //! > line                     exactly this comes out next
 //! ```
@@ -44,9 +47,14 @@ pub(crate) fn run(name: &str, script: &str) {
             continue;
         }
         world.check(name, &mut expected);
-        world.step(line);
-        if world.client.is_some() {
-            world.drain();
+        let quiet = line.strip_prefix("quietly ");
+        world.step(quiet.unwrap_or(line));
+        if let Some(client) = &world.client {
+            client.check_invariants();
+            if quiet.is_none() {
+                world.drain();
+                world.client().check_invariants();
+            }
         }
     }
     world.check(name, &mut expected);
@@ -216,6 +224,13 @@ impl World {
                     .expect("an UNSUBSCRIBE is open");
                 self.client().handle_unsuback(id, now);
             }
+            "unsuback-failed" => {
+                let id = self
+                    .unsubscribes
+                    .pop_front()
+                    .expect("an UNSUBSCRIBE is open");
+                self.client().handle_subscribe_failed(id, now);
+            }
             "puback" => {
                 let id = self.publishes.pop_front().expect("a PUBLISH is open");
                 let code = PubackCode::new(words[0].parse().unwrap());
@@ -226,6 +241,52 @@ impl World {
                 self.client().handle_send_failed(id, now);
             }
             "recv" => self.receive(rest),
+            "note-publish" => self.client().note_publish(now),
+            "stage" => {
+                let stage = self.client.as_ref().unwrap().stage(self.requests[words[0]]);
+                let stage = stage.map_or("over".to_owned(), |stage| format!("{stage:?}"));
+                assert_eq!(stage, words[1], "{line}");
+            }
+            "token" => {
+                let token = self.client.as_ref().unwrap().token(self.requests[words[0]]);
+                let token = token.map_or("none".to_owned(), |token| token.to_string());
+                assert_eq!(token, words[1], "{line}");
+            }
+            "outstanding" => {
+                assert_eq!(self.client().outstanding().to_string(), words[0], "{line}");
+            }
+            "subscriptions" => {
+                let (wanted, granted) = self
+                    .client
+                    .as_ref()
+                    .unwrap()
+                    .subscriptions(self.shadows[words[0]])
+                    .unwrap();
+                assert_eq!(
+                    format!("{} {}", wanted.len(), granted.len()),
+                    words[1..].join(" "),
+                    "{line}"
+                );
+            }
+            "timeout" => {
+                let timeout = self.client().poll_timeout();
+                let left = timeout.map_or("none".to_owned(), |at| {
+                    format!("{:?}", at.saturating_since(now))
+                });
+                assert_eq!(left, words[0], "{line}");
+            }
+            "stats" => {
+                let stats = format!("{:?}", self.client().stats());
+                for word in words {
+                    let (name, count) = word.split_once('=').unwrap();
+                    assert!(
+                        stats
+                            .replace(" }", ",")
+                            .contains(&format!(" {name}: {count},")),
+                        "{word} is not in {stats}"
+                    );
+                }
+            }
             other => panic!("unknown step {other}"),
         }
     }

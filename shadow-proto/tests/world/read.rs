@@ -15,6 +15,7 @@ pub(super) fn read_interest(word: &str) -> Interest {
         "delta" => Interest::DELTA,
         "documents" => Interest::DOCUMENTS,
         "get" => Interest::GET,
+        "get-accepted" => Interest::GET_ACCEPTED,
         "update" => Interest::UPDATE,
         "update-accepted" => Interest::UPDATE_ACCEPTED,
         "delete" => Interest::DELETE,

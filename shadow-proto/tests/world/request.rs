@@ -2,7 +2,8 @@
 
 use super::{World, read::read_time};
 use shadow_proto::{
-    Json, Rates, RequestOptions, TopicPrefix, Update, Version, WhenOffline, Window,
+    Backoff, Json, Qos, Rate, Rates, RequestOptions, Section, TopicPrefix, Update, Version,
+    WhenOffline, Window,
 };
 
 impl World {
@@ -12,6 +13,19 @@ impl World {
         match words[0] {
             "window" => self.config.window = Window::new(number(1), number(2)),
             "rates" => self.config.rates = Rates::default(),
+            "publish-rate" => {
+                self.config.rates.publishes = Some(Rate::new(number(1), number(2)));
+            }
+            "no-wildcards" => self.config.budget.wildcards = false,
+            "keep-payloads" => self.config.keep_payloads = true,
+            "no-expiry" => self.config.message_expiry = false,
+            "remembered" => self.config.limits.remembered = number(1) as usize,
+            "state" => self.config.limits.state = number(1) as usize,
+            "shadows" => self.config.limits.shadows = number(1) as usize,
+            "gate" => self.config.gate_reports = true,
+            "backoff" => {
+                self.config.backoff = Backoff::new(read_time(words[1]), read_time(words[2]));
+            }
             "budget" => {
                 self.config.budget.per_subscribe = number(1) as u16;
                 self.config.budget.per_connection = number(2);
@@ -41,6 +55,7 @@ impl World {
                 ("token", token) => options.token = Some(token),
                 ("fail", _) => options.when_offline = WhenOffline::Fail,
                 ("latest", _) => options.latest = true,
+                ("qos0", _) => options.qos = Some(Qos::AtMostOnce),
                 ("retry", _) => options.retry = shadow_proto::Retry::Always,
                 ("desired", _) => {
                     desired = Some(Json::from_text(words_left.next().unwrap()).unwrap())
@@ -67,6 +82,11 @@ impl World {
                     (None, Some(reported)) => Update::reported(reported),
                     (None, None) => Update::default(),
                 };
+                for section in [&mut update.desired, &mut update.reported] {
+                    if matches!(section, Section::Set(state) if state.get() == "null") {
+                        *section = Section::Clear;
+                    }
+                }
                 update.version = version;
                 client.update(shadow, update.with_options(options), now)
             }
