@@ -165,6 +165,17 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// A refusal of which only the code is known: for drivers of other MQTT clients.
+    #[must_use]
+    pub const fn new(code: ConnectCode) -> Self {
+        Self {
+            code,
+            only_3_1_1: false,
+            reason_string: None,
+            server_reference: None,
+        }
+    }
+
     /// Whether trying again with the same options is pointless.
     #[must_use]
     pub fn is_permanent(&self) -> bool {

@@ -4,7 +4,10 @@ use core::{fmt, time::Duration};
 
 use bytes::Bytes;
 
-use crate::filter::{TopicError, check_topic};
+use crate::{
+    PublishError,
+    filter::{TopicError, check_topic},
+};
 
 /// Quality of service.
 ///
@@ -88,10 +91,16 @@ impl Publish {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), PublishCheck> {
-        check_topic(&self.topic).map_err(PublishCheck::Topic)?;
+    /// Whether topic and properties can be said on the wire: for drivers of other MQTT clients,
+    /// [`Session::publish`](crate::Session::publish) sees to it itself.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be said.
+    pub fn check(&self) -> Result<(), PublishError> {
+        check_topic(&self.topic).map_err(PublishError::Topic)?;
         match &self.properties {
-            Some(properties) => properties.check().map_err(PublishCheck::Property),
+            Some(properties) => properties.check().map_err(PublishError::Property),
             None => Ok(()),
         }
     }
@@ -100,11 +109,6 @@ impl Publish {
     pub(crate) fn weight(&self) -> usize {
         weight(&self.topic, &self.payload, self.properties.as_deref())
     }
-}
-
-pub(crate) enum PublishCheck {
-    Topic(TopicError),
-    Property(PropertyError),
 }
 
 /// The payload is not shown: it may be large or private.

@@ -27,7 +27,6 @@ use crate::{
     DisconnectCode, DisconnectReason, Event, Options, OptionsError, Publish, PublishError,
     PublishToken, Qos, RequestError, ServerLimits, SubscribeToken, TopicFilter, UnsubscribeToken,
     Version, codec,
-    message::PublishCheck,
     subscriptions::{Owner, Restore},
 };
 
@@ -224,10 +223,7 @@ impl Session {
         now: Instant,
     ) -> Result<PublishToken, PublishError> {
         self.advance(now);
-        publish.check().map_err(|error| match error {
-            PublishCheck::Topic(error) => PublishError::Topic(error),
-            PublishCheck::Property(error) => PublishError::Property(error),
-        })?;
+        publish.check()?;
         let version = if self.phase == Phase::Closed {
             self.options.version
         } else {

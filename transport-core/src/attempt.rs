@@ -6,7 +6,7 @@ use std::{io, time::SystemTime};
 use crate::{
     endpoint::Endpoint,
     error::{OpenCause, OpenError},
-    network::Network,
+    network::{Network, Plan},
     options::ConnectOptions,
 };
 
@@ -46,7 +46,16 @@ impl Attempt {
         self.network.mqtt(&self.endpoint, now).await
     }
 
-    /// The same for a stream that leads to the broker already: without the HTTP proxy.
+    /// What there is to know for an MQTT client that opens its own connection.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what is wrong with the options, what this build lacks, or what such a
+    /// client cannot be given.
+    pub async fn plan(&self, now: SystemTime) -> Result<Plan, OpenError> {
+        self.network.plan(&self.endpoint, now).await
+    }
+
+    /// [`prepare`](Self::prepare) for a stream that leads to the broker already: without the HTTP proxy.
     ///
     /// # Errors
     /// As [`prepare`](Self::prepare).

@@ -155,6 +155,7 @@ pub use mqtt_session::{
     self, DisconnectReason, MessageProperties, Publish, Qos as MqttQos, Version as MqttVersion,
     Will,
 };
+pub use network::{Plan, RootsFile, TlsFiles};
 pub use options::{ConnectOptions, VersionError, shadow_config, token_prefix};
 #[cfg(feature = "http-proxy")]
 pub use proxy::{Proxy, ProxyError, ProxyHandshake, ProxyUrlError};

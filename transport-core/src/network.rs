@@ -1,11 +1,15 @@
 //! The options of a connection below MQTT, and what follows from them.
 
+mod plan;
+
 use std::time::SystemTime;
+
+pub use plan::{Plan, RootsFile, TlsFiles};
 
 use crate::{
     attempt::Opening,
     authorizer::Authorizer,
-    endpoint::{Endpoint, Purpose},
+    endpoint::{Endpoint, Purpose, Scheme},
     error::OpenError,
     options::ConnectOptions,
 };
@@ -14,15 +18,12 @@ use crate::{
 use crate::proxy::{Proxy, ProxyHandshake};
 #[cfg(feature = "rest")]
 use crate::rest::RestOptions;
+#[cfg(feature = "sigv4")]
+use crate::sigv4::{self, SigV4, Signer};
 #[cfg(feature = "_rustls")]
 use crate::tls::TlsOptions;
 #[cfg(feature = "websocket")]
 use crate::websocket::{Request, WebSocket};
-#[cfg(feature = "sigv4")]
-use crate::{
-    endpoint::Scheme,
-    sigv4::{self, SigV4, Signer},
-};
 #[cfg(any(feature = "websocket", feature = "rest"))]
 use crate::{secret::Secret, text::is_header};
 
@@ -79,22 +80,7 @@ impl Network {
     ) -> Result<Opening, OpenError> {
         let doing: Box<str> = format!("connect to {endpoint}").into();
         let scheme = endpoint.scheme();
-        if scheme.is_websocket() && !cfg!(feature = "websocket") {
-            let message = "this build has no WebSocket: enable the feature `websocket`";
-            return Err(OpenError::permanent(doing, message));
-        }
-        #[cfg(feature = "sigv4")]
-        if self.sigv4.is_some() && scheme != Scheme::Wss {
-            let message = "signing in with AWS credentials (SigV4) needs wss://";
-            return Err(OpenError::permanent(doing, message));
-        }
-        let purpose = if scheme.is_websocket() {
-            Purpose::WebSocket
-        } else if self.authorizer.is_some() {
-            Purpose::MqttWithAuthorizer
-        } else {
-            Purpose::Mqtt
-        };
+        let purpose = self.purpose(scheme, &doing)?;
         let opening = self.stream(endpoint, purpose, doing, now)?;
         #[cfg(feature = "websocket")]
         if scheme.is_websocket() {
@@ -105,6 +91,26 @@ impl Network {
             });
         }
         Ok(opening)
+    }
+
+    /// What the connection is for, if it is possible.
+    fn purpose(&self, scheme: Scheme, doing: &str) -> Result<Purpose, OpenError> {
+        if scheme.is_websocket() && !cfg!(feature = "websocket") {
+            let message = "this build has no WebSocket: enable the feature `websocket`";
+            return Err(OpenError::permanent(doing, message));
+        }
+        #[cfg(feature = "sigv4")]
+        if self.sigv4.is_some() && scheme != Scheme::Wss {
+            let message = "signing in with AWS credentials (SigV4) needs wss://";
+            return Err(OpenError::permanent(doing, message));
+        }
+        Ok(if scheme.is_websocket() {
+            Purpose::WebSocket
+        } else if self.authorizer.is_some() {
+            Purpose::MqttWithAuthorizer
+        } else {
+            Purpose::Mqtt
+        })
     }
 
     /// What opening a stream for REST takes.

@@ -8,6 +8,8 @@ mod error;
 #[cfg(feature = "_rustls")]
 mod explain;
 #[cfg(feature = "_rustls")]
+mod files;
+#[cfg(feature = "_rustls")]
 mod identity;
 #[cfg(feature = "_rustls")]
 mod options;

@@ -79,8 +79,22 @@ impl Identity {
         provider: &CryptoProvider,
         now: SystemTime,
     ) -> Result<Arc<dyn ResolvesClientCert>, TlsError> {
+        match (self, self.check(Some(provider), now)?) {
+            (Self::Resolver(resolver), _) => Ok(Arc::clone(resolver)),
+            (Self::Pem { .. }, Some(both)) => Ok(Arc::new(SingleCertAndKey::from(both))),
+            (Self::Pem { .. }, None) => Ok(Arc::new(Missing::default())),
+        }
+    }
+
+    /// The same without the use of it: whether certificate and key can be read and are valid now
+    /// and, with a provider, whether they belong together.
+    pub(super) fn check(
+        &self,
+        provider: Option<&CryptoProvider>,
+        now: SystemTime,
+    ) -> Result<Option<CertifiedKey>, TlsError> {
         let (certificate, key) = match self {
-            Self::Resolver(resolver) => return Ok(Arc::clone(resolver)),
+            Self::Resolver(_) => return Ok(None),
             Self::Pem { certificate, key } => (certificate, key),
         };
         let chain = certificate.certificates(PemItem::Certificate)?;
@@ -102,8 +116,11 @@ impl Identity {
             }
         }
         let secret = key.private_key()?;
+        let Some(provider) = provider else {
+            return Ok(None);
+        };
         match CertifiedKey::from_der(chain, secret, provider) {
-            Ok(both) => Ok(Arc::new(SingleCertAndKey::from(both))),
+            Ok(both) => Ok(Some(both)),
             Err(Error::InconsistentKeys(_)) => Err(TlsError::KeyMismatch {
                 certificate: certificate.source(),
                 key: key.source(),

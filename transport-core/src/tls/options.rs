@@ -158,7 +158,7 @@ pub enum Provider {
 }
 
 impl Provider {
-    fn get(&self) -> Result<Arc<CryptoProvider>, &'static str> {
+    pub(super) fn get(&self) -> Result<Arc<CryptoProvider>, &'static str> {
         match self {
             #[cfg(feature = "tls")]
             Self::Auto | Self::Ring => Ok(Arc::new(rustls::crypto::ring::default_provider())),

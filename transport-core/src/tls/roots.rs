@@ -11,6 +11,7 @@ use super::{
     error::{PemItem, TlsError},
     pem::Pem,
 };
+use crate::network::RootsFile;
 
 /// Which authorities may have signed the server's certificate.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -44,6 +45,24 @@ impl Roots {
                     return Err(pem.damaged(PemItem::Authorities, message));
                 }
                 Ok((Arc::new(store), pem.source().to_string().into()))
+            }
+        }
+    }
+}
+
+impl Roots {
+    /// Where another library finds them.
+    pub(super) fn file(&self, host: &str) -> Result<RootsFile, TlsError> {
+        match self {
+            Self::Auto if is_amazon(host) => Ok(RootsFile::Text(AMAZON.into())),
+            Self::Amazon => Ok(RootsFile::Text(AMAZON.into())),
+            Self::Auto | Self::Native => Ok(RootsFile::System),
+            Self::Pem(pem) => {
+                pem.certificates(PemItem::Authorities)?;
+                Ok(match pem {
+                    Pem::File(path) => RootsFile::File(path.clone()),
+                    Pem::Bytes(text) => RootsFile::Text(text.as_slice().into()),
+                })
             }
         }
     }
