@@ -12,6 +12,9 @@
 //! * `smol`: the module `smol`, the same over smol.
 //! * `async-std`: the module `async_std`, the same over async-std, which is discontinued: `smol` in
 //!   its place is the whole switch.
+//! * `paho`: the module `paho`, the same over the MQTT library of Eclipse Paho, for programs that
+//!   have it already: no runtime, but a C library to compile, and limits that its README lists.
+//!   `paho-ssl` adds TLS with the system's OpenSSL, `paho-vendored-ssl` with one compiled along.
 //!
 //! Or adds a way to connect to the transports above:
 //!
@@ -41,5 +44,7 @@ pub use transport_async_std::async_std;
 pub use transport_async_std::smol;
 #[cfg(feature = "blocking")]
 pub use transport_core::blocking;
+#[cfg(feature = "paho")]
+pub use transport_paho as paho;
 #[cfg(feature = "tokio")]
 pub use transport_tokio as tokio;

@@ -21,7 +21,7 @@ pub(crate) const FACADE: &str = "device-shadow";
 /// The adapter around a C library: needs CMake, a C compiler and OpenSSL's headers.
 pub(crate) const PAHO: &str = "transport-paho";
 
-/// Features that the whole workspace is not checked with, and why.
+/// Features that nothing is checked with, and why.
 const LEFT_OUT: [(&str, &str); 2] = [
     (
         "vendored-ssl",
@@ -164,7 +164,8 @@ fn is_included(package: &Package) -> bool {
     has_paho() || package.name != PAHO
 }
 
-fn is_chosen(feature: &str) -> bool {
+/// Whether a feature is checked at all on this machine.
+pub(crate) fn is_chosen(feature: &str) -> bool {
     feature != "default"
         && !LEFT_OUT.iter().any(|(name, _)| *name == feature)
         && (has_paho() || !feature.starts_with("paho"))

@@ -3,7 +3,7 @@
 use crate::exec::Cx;
 use crate::setup::has_target;
 use crate::steps::Done;
-use crate::workspace::{FACADE, LIBRARIES, PAHO, Workspace, has_paho};
+use crate::workspace::{FACADE, LIBRARIES, PAHO, Workspace, has_paho, is_chosen};
 
 /// A target without an operating system, so that nothing can lean on std.
 const BARE_METAL: &str = "thumbv7em-none-eabihf";
@@ -78,8 +78,7 @@ pub(crate) fn features(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
     {
         cx.note(format!("the facade has no feature {name} yet"));
     }
-    let usable =
-        |feature: &&str| *feature != "default" && (has_paho() || !feature.starts_with("paho"));
+    let usable = |feature: &&str| is_chosen(feature);
     let single = facade
         .features
         .iter()

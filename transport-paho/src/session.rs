@@ -1,0 +1,515 @@
+//! One client after the other of the C library, driven by a hub.
+
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+use core::{
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use std::{panic::catch_unwind, sync::OnceLock};
+
+use paho_mqtt::{self as paho, AsyncClient, PropertyCode, ServerResponse, Token};
+use transport_core::{
+    Action, ActionId, Hub, Message, MqttQos, MqttVersion, OpenError, Plan, PubackCode, Publish,
+    PublishFailure,
+    mqtt_session::{Ask, Options, ProtocolError, TopicFilter},
+};
+
+use crate::{
+    filters::{Filters, Subscribed},
+    inbox::{Epoch, Fact, Inbox},
+    settings::{self, TempFile},
+};
+
+/// The MQTT session of the C library, and what the hub waits for from it.
+///
+/// A client of the C library that ends for good is replaced by another: nothing that it has queued
+/// can then be sent on the next connection before the filters are subscribed again. Only where the
+/// broker keeps the session the same client goes on, and repeats what was not acknowledged.
+pub(crate) struct Session {
+    hub: Hub,
+    inbox: Arc<Inbox>,
+    options: Options,
+    client: Option<AsyncClient>,
+    epoch: Epoch,
+    connecting: Option<Token>,
+    goodbye: Option<Token>,
+    /// Certificates for the attempt under way.
+    file: Option<TempFile>,
+    filters: Filters,
+    waiting: BTreeMap<u64, Operation>,
+    next: u64,
+    /// Publishes for which the C library has no room, in order.
+    held: VecDeque<(ActionId, MqttQos, paho::Message)>,
+    leftovers: Vec<Leftover>,
+}
+
+enum Operation {
+    Publish(ActionId, MqttQos, Token),
+    Subscribe(Vec<(TopicFilter, Ask)>, Token),
+    Unsubscribe(ActionId, Token),
+}
+
+/// A client whose attempt to connect was given up. The C library has no way to end one, and must
+/// not see its client go before its callback has been: the last reference would be dropped in it.
+struct Leftover {
+    epoch: Epoch,
+    client: AsyncClient,
+    token: Token,
+}
+
+impl Session {
+    pub(crate) fn new(hub: Hub, inbox: Arc<Inbox>, options: Options) -> Self {
+        Self {
+            hub,
+            inbox,
+            options,
+            client: None,
+            epoch: 0,
+            connecting: None,
+            goodbye: None,
+            file: None,
+            filters: Filters::default(),
+            waiting: BTreeMap::new(),
+            next: FIRST,
+            held: VecDeque::new(),
+            leftovers: Vec::new(),
+        }
+    }
+
+    /// What it connects with.
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Which client is the present one.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Begins to connect. [`connected`](Self::connected) knows the end.
+    pub(crate) fn connect(&mut self, plan: &Plan) -> Result<(), OpenError> {
+        let (options, file) = settings::connect(plan, &self.options)?;
+        let client = match self.client.clone() {
+            Some(client) => client,
+            None => self.create(plan)?,
+        };
+        self.file = file;
+        self.connecting = Some(client.connect(options));
+        self.look_at(CONNECT);
+        Ok(())
+    }
+
+    fn create(&mut self, plan: &Plan) -> Result<AsyncClient, OpenError> {
+        keep_the_library();
+        self.epoch += 1;
+        let epoch = self.epoch;
+        let client = AsyncClient::new(settings::create(plan, &self.options));
+        let client = client.map_err(|error| plan.impossible(error.to_string()))?;
+        let inbox = Arc::clone(&self.inbox);
+        client.set_message_callback(move |_, message| {
+            if let Some(message) = message {
+                inbox.push(epoch, Fact::Message(message));
+            }
+        });
+        let inbox = Arc::clone(&self.inbox);
+        client.set_connection_lost_callback(move |_| inbox.push(epoch, Fact::Lost));
+        let inbox = Arc::clone(&self.inbox);
+        client.set_disconnected_callback(move |_, properties, reason| {
+            let text = |code| properties.get_string(code).map(Into::into);
+            let fact = Fact::Ended {
+                code: number(reason),
+                reason_string: text(PropertyCode::ReasonString),
+                server_reference: text(PropertyCode::ServerReference),
+            };
+            inbox.push(epoch, fact);
+        });
+        self.client = Some(client.clone());
+        Ok(client)
+    }
+
+    /// How the attempt to connect ended, if it has: whether the broker kept the session.
+    pub(crate) fn connected(&mut self) -> Option<paho::Result<bool>> {
+        let result = poll(&self.inbox, self.epoch, CONNECT, self.connecting.as_mut()?)?;
+        self.connecting = None;
+        self.file = None;
+        let response = match result {
+            Ok(response) => response,
+            Err(error) => {
+                self.drop_client_unless_kept();
+                return Some(Err(error));
+            }
+        };
+        let response = response.connect_response();
+        let present = response.is_some_and(|response| response.session_present);
+        self.filters.handle_connected(present);
+        self.hub.handle_connected(present);
+        Some(Ok(present))
+    }
+
+    /// Does what the hub wants.
+    pub(crate) fn act(&mut self, action: Action) {
+        match action {
+            Action::Subscribe { id, filters, qos } => self.subscribe(id, &filters, qos),
+            Action::Unsubscribe { id, filters } => self.unsubscribe(id, &filters),
+            Action::Publish {
+                id,
+                topic,
+                payload,
+                qos,
+                retain,
+                expiry,
+                properties,
+            } => {
+                let mut publish = Publish::new(topic, payload).with_qos(qos);
+                publish.properties = properties;
+                if let Err(error) = publish.check() {
+                    let failure = PublishFailure::Refused(error);
+                    return self.hub.handle_publish_failed(id, failure);
+                }
+                let (version, properties) = (self.options.version, publish.properties.as_deref());
+                let Ok(properties) = settings::properties(version, expiry, properties) else {
+                    return self.hub.handle_send_failed(id);
+                };
+                let (topic, payload) = (&publish.topic, &publish.payload);
+                let message = settings::message(topic, payload, qos, retain, properties);
+                self.held.push_back((id, qos, message));
+                self.push_held();
+            }
+            // What the C library has, it sends.
+            Action::Withdraw { id } => self.held.retain(|(held, ..)| *held != id),
+        }
+    }
+
+    /// An operation of the present client may have ended.
+    pub(crate) fn look(&mut self, operation: u64) {
+        let Some(waiting) = self.waiting.get_mut(&operation) else {
+            return;
+        };
+        let (Operation::Publish(.., token)
+        | Operation::Subscribe(_, token)
+        | Operation::Unsubscribe(_, token)) = waiting;
+        let Some(result) = poll(&self.inbox, self.epoch, operation, token) else {
+            return;
+        };
+        match self.waiting.remove(&operation) {
+            Some(Operation::Publish(id, qos, _)) => self.published(id, qos, result),
+            Some(Operation::Subscribe(asks, _)) => self.subscribed(&asks, result),
+            Some(Operation::Unsubscribe(id, _)) => self.hub.handle_unsuback(id),
+            None => {}
+        }
+        self.push_held();
+    }
+
+    /// Hands a message to the hub.
+    pub(crate) fn arrived(&self, message: &paho::Message) -> Result<(), ProtocolError> {
+        let size = message.payload().len();
+        let limit = self.options.max_packet_size;
+        if u64::try_from(size).unwrap_or(u64::MAX) > u64::from(limit) {
+            return Err(ProtocolError::TooLarge { size, limit });
+        }
+        // The C library does not look whether it is UTF-8, and its bindings panic.
+        let topic = catch_unwind(AssertUnwindSafe(|| message.topic()));
+        let packet = "PUBLISH";
+        let topic = topic.map_err(|_| ProtocolError::Malformed { packet })?;
+        let mut to = Message::new(topic, message.payload().to_vec());
+        to.qos = match message.qos() {
+            paho::QoS::AtMostOnce => MqttQos::AtMostOnce,
+            paho::QoS::AtLeastOnce => MqttQos::AtLeastOnce,
+            paho::QoS::ExactlyOnce => MqttQos::ExactlyOnce,
+        };
+        to.retain = message.retained();
+        to.properties = settings::received(message.properties());
+        self.hub.handle_message(&to);
+        Ok(())
+    }
+
+    /// The connection is gone.
+    pub(crate) fn handle_lost(&mut self) {
+        self.disconnected();
+        self.drop_client_unless_kept();
+    }
+
+    /// Says goodbye, behind what has been handed over. [`closed`](Self::closed) knows the end.
+    pub(crate) fn say_goodbye(&mut self) {
+        if let Some(client) = &self.client {
+            self.goodbye = Some(client.disconnect(None));
+            self.look_at(GOODBYE);
+        }
+        self.disconnected();
+    }
+
+    /// Whether nothing is left of the connection after the goodbye.
+    pub(crate) fn closed(&mut self) -> bool {
+        let Some(goodbye) = &mut self.goodbye else {
+            return true;
+        };
+        if poll(&self.inbox, self.epoch, GOODBYE, goodbye).is_none() {
+            return false;
+        }
+        self.drop_client();
+        true
+    }
+
+    /// Gives up the connection, or the attempt to make one.
+    pub(crate) fn abandon(&mut self) {
+        self.disconnected();
+        self.drop_client();
+    }
+
+    /// Looks whether a client that could not be stopped has come to its end.
+    pub(crate) fn clear(&mut self) {
+        let leftovers = core::mem::take(&mut self.leftovers);
+        for mut leftover in leftovers {
+            match poll(&self.inbox, leftover.epoch, CONNECT, &mut leftover.token) {
+                Some(_) => leave(leftover.client),
+                None => self.leftovers.push(leftover),
+            }
+        }
+    }
+
+    /// Whether there is a client that cannot be stopped yet.
+    pub(crate) fn has_leftovers(&self) -> bool {
+        !self.leftovers.is_empty()
+    }
+
+    /// Lets go of the clients that did not come to an end, for ever: better than to have them
+    /// freed from within themselves.
+    pub(crate) fn forget_leftovers(&mut self) {
+        for leftover in self.leftovers.drain(..) {
+            core::mem::forget(leftover.client);
+        }
+    }
+
+    fn disconnected(&mut self) {
+        for (id, ..) in core::mem::take(&mut self.held) {
+            self.hub.handle_send_failed(id);
+        }
+        self.waiting
+            .retain(|_, operation| matches!(operation, Operation::Publish(..)));
+        self.filters.handle_disconnected();
+        self.hub.handle_disconnected();
+    }
+
+    fn drop_client_unless_kept(&mut self) {
+        if !settings::keeps_session(&self.options) {
+            self.drop_client();
+        }
+    }
+
+    fn drop_client(&mut self) {
+        for operation in core::mem::take(&mut self.waiting).into_values() {
+            if let Operation::Publish(id, qos, _) = operation {
+                self.unsent_or_lost(id, qos);
+            }
+        }
+        self.goodbye = None;
+        self.file = None;
+        let Some(client) = self.client.take() else {
+            return;
+        };
+        match self.connecting.take() {
+            Some(token) => self.leftovers.push(Leftover {
+                epoch: self.epoch,
+                client,
+                token,
+            }),
+            None => leave(client),
+        }
+        self.inbox.forget(self.epoch);
+        // It may have come to its end just before it was forgotten.
+        self.look_at(CONNECT);
+    }
+
+    fn subscribe(&mut self, id: ActionId, filters: &[Box<str>], qos: MqttQos) {
+        let Some(client) = self.client.clone() else {
+            return self.hub.handle_subscribe_failed(id);
+        };
+        let asks = self.filters.subscribe(id, filters, qos);
+        // Over 3.1.1 the bindings read as many codes from the SUBACK as there are filters, however
+        // many there are in it: one by one, a broken broker does no harm.
+        let at_once = match self.options.version {
+            MqttVersion::V5 => asks.len(),
+            _ => 1,
+        };
+        for asks in asks.chunks(at_once.max(1)) {
+            let token = match asks {
+                [(filter, ask)] => client.subscribe(filter.as_str(), qos_of(ask.qos)),
+                asks => {
+                    let filters: Vec<&str> = asks.iter().map(|(it, _)| it.as_str()).collect();
+                    let qos: Vec<i32> = asks.iter().map(|(_, ask)| qos_of(ask.qos)).collect();
+                    client.subscribe_many(&filters, &qos)
+                }
+            };
+            self.wait(Operation::Subscribe(asks.to_vec(), token));
+        }
+        self.tell_subscribed();
+    }
+
+    fn subscribed(&mut self, asks: &[(TopicFilter, Ask)], result: paho::Result<ServerResponse>) {
+        let codes: Option<Vec<i32>> = match &result {
+            Ok(response) => response
+                .subscribe_many_response()
+                .or_else(|| Some(vec![response.subscribe_response()?])),
+            Err(paho::Error::ReasonCode(code, _)) => Some(vec![i32::from(number(*code))]),
+            // A refusal over 3.1.1, unless it could not even be sent.
+            Err(paho::Error::Failure) if self.is_connected() => Some(vec![REFUSED]),
+            Err(_) => None,
+        };
+        for (index, (filter, ask)) in asks.iter().enumerate() {
+            let code = codes.as_ref().and_then(|codes| codes.get(index));
+            match code.map(|code| u8::try_from(*code)) {
+                Some(code) => self.filters.answered(filter, *ask, code.unwrap_or(0x80)),
+                None => self.filters.failed(filter, *ask),
+            }
+        }
+        self.tell_subscribed();
+    }
+
+    fn tell_subscribed(&mut self) {
+        while let Some(done) = self.filters.finished() {
+            match done {
+                Subscribed::Answered(id, codes) => self.hub.handle_suback(id, &codes),
+                Subscribed::Failed(id) => self.hub.handle_subscribe_failed(id),
+            }
+        }
+    }
+
+    fn unsubscribe(&mut self, id: ActionId, filters: &[Box<str>]) {
+        let leaving = self.filters.unsubscribe(id, filters);
+        match &self.client {
+            Some(client) if !leaving.is_empty() => {
+                let token = match leaving.as_slice() {
+                    [filter] => client.unsubscribe(&**filter),
+                    filters => client.unsubscribe_many(filters),
+                };
+                self.wait(Operation::Unsubscribe(id, token));
+            }
+            Some(_) | None => self.hub.handle_unsuback(id),
+        }
+    }
+
+    /// Hands publishes to the C library while it has room.
+    fn push_held(&mut self) {
+        while let Some((id, qos, message)) = self.held.pop_front() {
+            let Some(client) = &self.client else {
+                self.hub.handle_send_failed(id);
+                continue;
+            };
+            match client.try_publish(message) {
+                Ok(token) => self.wait(Operation::Publish(id, qos, token.into())),
+                Err(paho::Error::Publish(code, message)) if is_full(code) => {
+                    if self.waiting.is_empty() {
+                        self.hub.handle_send_failed(id);
+                        continue;
+                    }
+                    // Room comes with the end of those before it.
+                    self.held.push_front((id, qos, message));
+                    return;
+                }
+                Err(_) => self.hub.handle_send_failed(id),
+            }
+        }
+    }
+
+    fn published(&self, id: ActionId, qos: MqttQos, result: paho::Result<ServerResponse>) {
+        match result {
+            Ok(_) if qos == MqttQos::AtMostOnce => self.hub.handle_written(id),
+            Ok(_) => self.hub.handle_puback(id, PubackCode::SUCCESS),
+            Err(paho::Error::ReasonCode(code, _)) => {
+                self.hub.handle_puback(id, PubackCode::new(number(code)));
+            }
+            Err(_) => self.unsent_or_lost(id, qos),
+        }
+    }
+
+    fn unsent_or_lost(&self, id: ActionId, qos: MqttQos) {
+        match qos {
+            MqttQos::AtMostOnce => self.hub.handle_send_failed(id),
+            MqttQos::AtLeastOnce | MqttQos::ExactlyOnce => self.hub.handle_lost(id),
+        }
+    }
+
+    fn wait(&mut self, operation: Operation) {
+        self.waiting.insert(self.next, operation);
+        self.look_at(self.next);
+        self.next += 1;
+    }
+
+    /// Has an operation looked at, whether it has ended already or is to wake.
+    fn look_at(&self, operation: u64) {
+        self.inbox.push(self.epoch, Fact::Done(operation));
+    }
+
+    fn is_connected(&self) -> bool {
+        self.client.as_ref().is_some_and(AsyncClient::is_connected)
+    }
+}
+
+/// The result of a token, which otherwise wakes the driver once there is one.
+fn poll(
+    inbox: &Arc<Inbox>,
+    epoch: Epoch,
+    operation: u64,
+    token: &mut Token,
+) -> Option<paho::Result<ServerResponse>> {
+    let waker = inbox.waker(epoch, operation);
+    match Pin::new(token).poll(&mut Context::from_waker(&waker)) {
+        Poll::Ready(result) => Some(result),
+        Poll::Pending => None,
+    }
+}
+
+/// Drops a client whose attempt to connect has ended.
+fn leave(client: AsyncClient) {
+    // Takes the lock under which the callback runs that ended the attempt and holds a reference:
+    // afterwards this one is the last.
+    let _ = client.is_connected();
+    drop(client);
+}
+
+/// Has one client that never connects, for ever: with the last one the C library would take down
+/// what it shares, while another thread may be setting it up.
+fn keep_the_library() {
+    static KEPT: OnceLock<Option<AsyncClient>> = OnceLock::new();
+    KEPT.get_or_init(|| {
+        let options = paho::CreateOptionsBuilder::new()
+            .server_uri("mqtt://127.0.0.1:1")
+            .client_id("kept")
+            .persistence(paho::PersistenceType::None)
+            .finalize();
+        AsyncClient::new(options).ok()
+    });
+}
+
+fn qos_of(qos: MqttQos) -> i32 {
+    i32::from(qos.level())
+}
+
+/// Whether the C library has no room for another message, or no packet id.
+fn is_full(code: i32) -> bool {
+    const NO_MORE_IDS: i32 = -10;
+    const MAX_BUFFERED: i32 = -12;
+    matches!(code, NO_MORE_IDS | MAX_BUFFERED)
+}
+
+/// The number of a reason code.
+#[expect(
+    clippy::as_conversions,
+    reason = "the bindings give its number in no other way"
+)]
+pub(crate) fn number(code: paho::ReasonCode) -> u8 {
+    code as u8
+}
+
+/// Numbers of operations that each client has once; those of others follow.
+pub(crate) const CONNECT: u64 = 0;
+pub(crate) const GOODBYE: u64 = 1;
+pub(crate) const PLAN: u64 = 2;
+const FIRST: u64 = 3;
+/// What 3.1.1 has for a filter that is refused.
+const REFUSED: i32 = 0x80;
