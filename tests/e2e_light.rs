@@ -16,6 +16,8 @@
 mod demo;
 #[path = "light/errors.rs"]
 mod errors;
+#[path = "light/others.rs"]
+mod others;
 #[path = "light/outages.rs"]
 mod outages;
 #[path = "light/programs.rs"]

@@ -60,6 +60,8 @@ pub struct ConnectionFlags {
     /// How the program calls the flag that says where the broker is.
     endpoint_flag: &'static str,
     client_id: String,
+    /// Whether the program signs in without flags.
+    own_sign_in: bool,
     /// The names of all flags that were given.
     given: Vec<&'static str>,
 
@@ -103,6 +105,7 @@ impl ConnectionFlags {
         Self {
             endpoint_flag: "--endpoint",
             client_id: format!("{client_id_prefix}{random:08x}"),
+            own_sign_in: false,
             given: Vec::new(),
             endpoint: None,
             port: None,
@@ -139,6 +142,15 @@ impl ConnectionFlags {
     pub fn with_endpoint_flag(self, name: &'static str) -> Self {
         Self {
             endpoint_flag: name,
+            ..self
+        }
+    }
+
+    /// The same, for a program that itself adds what it signs in with, so that flags need not say.
+    #[must_use]
+    pub fn with_own_sign_in(self) -> Self {
+        Self {
+            own_sign_in: true,
             ..self
         }
     }
@@ -185,6 +197,12 @@ impl ConnectionFlags {
     #[must_use]
     pub fn has_endpoint(&self) -> bool {
         self.endpoint.is_some()
+    }
+
+    /// The names of all flags that were given, as they are in [`ALL`], in their order.
+    #[must_use]
+    pub fn given(&self) -> &[&'static str] {
+        &self.given
     }
 
     /// The client id: the one given, or a random one.

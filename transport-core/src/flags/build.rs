@@ -216,7 +216,8 @@ fn tls(flags: &ConnectionFlags, options: &mut ConnectOptions) -> Result<(), Flag
             "--sigv4 and --cert exclude each other: one of them signs in".to_owned(),
         ));
     }
-    let signs_in = flags.cert.is_some() || flags.sigv4 || options.authorizer.is_some();
+    let signs_in =
+        flags.own_sign_in || flags.cert.is_some() || flags.sigv4 || options.authorizer.is_some();
     if is_aws(options.endpoint.host()) && !signs_in {
         return Err(wrong(format!(
             "{}: AWS IoT Core lets nobody in without a sign-in: give --cert and --key, \
