@@ -67,7 +67,13 @@ pub struct Options {
     /// What the server publishes when the connection ends without a DISCONNECT.
     pub will: Option<Will>,
     /// MQTT 5: how many unacknowledged QoS 1 and 2 messages the server may have on their way to
-    /// us; default 64, never zero. More is a protocol error.
+    /// us; default 64, never zero. More is a protocol error (MQTT 5, section 3.3.4), which ends the
+    /// connection with DISCONNECT 0x93.
+    ///
+    /// Mosquitto up to 2.0.11 at least exceeds it when its queue for this client drains, by a few
+    /// or by hundreds. Whoever gets hundreds of messages at a time from one sets 65,535, which no
+    /// broker exceeds; memory stays bounded by [`Limits::event_bytes`], since nothing more is read
+    /// then.
     pub receive_maximum: u16,
     /// The largest packet taken from the server, in bytes, all of it counted; default 256 KiB.
     /// MQTT 5 announces it; in both versions a larger one ends the connection before it is

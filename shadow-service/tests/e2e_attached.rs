@@ -241,3 +241,39 @@ async fn e2e_no_broker_is_an_error_at_the_start() {
     );
     assert!(!error.to_string().contains('\n'));
 }
+
+/// Mosquitto 2.0.11 sends a client of MQTT 5 more than its receive maximum when a queue drains; a
+/// service that took that for the error it is lost its connection and the requests on it.
+#[tokio::test]
+async fn e2e_a_burst_of_requests_is_answered_on_one_connection() {
+    let Ok(broker) = Mosquitto::start(Config::new()) else {
+        return skip_or_fail("mosquitto");
+    };
+    let server = Server::start(attached(&broker.url())).await.unwrap();
+    let mut options = ConnectOptions::from_url(&broker.url()).unwrap();
+    options.set_version("3.1.1").unwrap();
+    options.unlimited();
+    options.message_buffer = BURST;
+    options.operation_timeout = LIMIT;
+    let client = transport_tokio::connect(options).await.unwrap();
+    let accepted = "$aws/things/+/shadow/update/accepted";
+    let accepted = client.subscribe(accepted, MqttQos::AtLeastOnce);
+    let mut accepted = accepted.await.unwrap();
+    for index in 0..BURST {
+        let topic = format!("$aws/things/lamp{index}/shadow/update");
+        let update = r#"{"state":{"reported":{"on":true}}}"#;
+        let published = client.publish(topic, update, MqttQos::AtLeastOnce);
+        published.detach().unwrap();
+    }
+    for answered in 0..BURST {
+        let message = tokio::time::timeout(LIMIT, accepted.next()).await;
+        assert!(message.is_ok(), "{answered} of {BURST} answered");
+        message.unwrap().unwrap().unwrap();
+    }
+    let log = broker.log();
+    let errors = log.iter().filter(|line| line.contains("protocol error"));
+    assert_eq!(errors.count(), 0);
+    server.stop().await;
+}
+
+const BURST: usize = 900;

@@ -101,6 +101,10 @@ impl Attached {
         options.clean_start = true;
         options.message_buffer = options.message_buffer.max(WAITING);
         options.reconnect.permanent = PermanentRefusal::Stop;
+        // Mosquitto 2.0 sends more than it was told to bear once its queue drains, which MQTT 5
+        // calls a protocol error; the requests of that moment would be lost with the connection.
+        // What is read is bounded by what is taken, so no limit is needed here.
+        options.mqtt.receive_maximum = u16::MAX;
         // The quotas are those of AWS's clients, and this is the other side.
         options.unlimited();
         let client = transport_tokio::connect(options);
