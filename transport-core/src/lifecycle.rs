@@ -315,8 +315,10 @@ impl Lifecycle {
                 }
             }
             State::Closing { deadline, .. } => {
-                let then = Then::Stop;
-                self.state = State::Closing { deadline, then };
+                self.state = State::Closing {
+                    deadline: self.within_shutdown(deadline),
+                    then: Then::Stop,
+                };
             }
             State::Stopped => {}
         }
@@ -329,8 +331,20 @@ impl Lifecycle {
             return self.closed(then);
         }
         self.steps.push_back(LifeStep::Close);
-        let deadline = now + self.options.close_timeout;
+        let mut deadline = now + self.options.close_timeout;
+        if then == Then::Stop {
+            deadline = self.within_shutdown(deadline);
+        }
         self.state = State::Closing { deadline, then };
+    }
+
+    /// When the goodbye has to be over. After a shutdown's deadline an adapter still writes once,
+    /// without waiting for a network that may be down.
+    fn within_shutdown(&self, goodbye: Instant) -> Instant {
+        match self.hub.stop_request() {
+            Some(StopRequest::By(deadline)) => goodbye.min(deadline.max(self.hub.now())),
+            Some(StopRequest::Now) | None => goodbye,
+        }
     }
 
     /// There is nothing of a connection any more.
