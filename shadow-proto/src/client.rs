@@ -1,6 +1,7 @@
 //! The client: public methods and their dispatch. Each duty has a file of its own below.
 
 mod answers;
+mod budget;
 #[cfg(any(test, fuzzing, debug_assertions))]
 mod check;
 mod driver;
@@ -8,58 +9,47 @@ mod filters;
 mod flow;
 mod incoming;
 mod index;
+mod jitter;
 mod latest;
+mod manage;
 mod merge;
 mod operations;
 mod orphans;
 mod outcome;
 mod outputs;
+mod pending;
+mod recording;
 mod requests;
 mod resync;
+mod settings;
 mod shadows;
 mod snapshot;
+mod suback;
 mod submit;
 mod subscriptions;
 mod timers;
+mod users;
 mod versions;
+mod weight;
 
 use crate::{
-    config::{Config, Qos, Resync, ResyncPolicy, Subscriptions},
-    error::{AddError, RegisterError, UnknownShadow},
+    config::Config,
     event::{Event, RequestId, ShadowHandle},
-    failure::Failure,
-    name::ShadowId,
-    record::{Input, Recorder, TooLateToRecord, pair},
-    request::Interest,
+    record::Recorder,
     stats::Stats,
     time::Instant,
     token::ClientToken,
     topic::Operation,
 };
-use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
-use core::time::Duration;
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 use orphans::Orphans;
 use outputs::Outputs;
+use pending::PendingSubscribe;
 use requests::Requests;
-use serde::{Deserialize, Serialize};
+pub use settings::ShadowOptions;
 use shadows::Shadows;
 pub use snapshot::RestoreError;
-use subscriptions::PendingSubscribe;
 use timers::Timers;
-
-/// What is set for one shadow; `None` takes the client's setting.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ShadowOptions {
-    /// How the subscriptions of its operations are kept.
-    pub subscriptions: Option<Subscriptions>,
-    /// When its document is fetched.
-    pub resync: Option<Resync>,
-    /// QoS of its subscriptions and requests.
-    pub qos: Option<Qos>,
-    /// Whether updates that report wait until the shadow was ready once.
-    pub gate_reports: Option<bool>,
-}
 
 /// A Device Shadow client over one MQTT connection, for any number of shadows: a pure state
 /// machine that is told what happens and says what to do.
@@ -153,248 +143,6 @@ impl Client {
         }
     }
 
-    /// Adds a shadow and subscribes to what `interest` says. If that holds deltas or documents,
-    /// its document is fetched too (see [`Resync`]), and [`Event::Ready`] follows.
-    ///
-    /// ```
-    /// # use shadow_proto::*;
-    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
-    /// # let now = Instant::ORIGIN;
-    /// let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::DELTA, now)?;
-    /// assert_eq!(client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now), Err(AddError::Duplicate));
-    /// assert_eq!(client.interest(lamp), Some(Interest::DELTA));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// It was added already, there are too many, or its filters do not fit the budget.
-    pub fn add_shadow(
-        &mut self,
-        id: ShadowId,
-        interest: Interest,
-        now: Instant,
-    ) -> Result<ShadowHandle, AddError> {
-        self.advance(now);
-        self.record(|| Input::add(&id, interest));
-        let max = self.config.limits.shadows.min(u32::MAX as usize - 1);
-        if self.find_shadow(&id).is_some() {
-            return Err(AddError::Duplicate);
-        }
-        if self.shadows.len() >= max {
-            return Err(AddError::TooMany { max });
-        }
-        let shadow = self.shadows.insert(id, Interest::NONE);
-        if let Err(budget) = self.reserve(shadow, interest) {
-            self.shadows.remove(shadow);
-            self.settle();
-            return Err(AddError::Budget(budget));
-        }
-        if let Some(entry) = self.shadows.get_mut(shadow) {
-            entry.interest = interest;
-        }
-        self.adopt(shadow);
-        self.interest_changed(shadow, Interest::NONE);
-        self.settle();
-        Ok(shadow)
-    }
-
-    /// Forgets a shadow. Its requests end as [`Failure::Removed`], its filters are unsubscribed.
-    ///
-    /// ```
-    /// # use shadow_proto::*;
-    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
-    /// # let now = Instant::ORIGIN;
-    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
-    /// client.remove_shadow(lamp, now)?;
-    /// assert_eq!(client.remove_shadow(lamp, now), Err(UnknownShadow));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// The handle is stale.
-    pub fn remove_shadow(
-        &mut self,
-        shadow: ShadowHandle,
-        now: Instant,
-    ) -> Result<(), UnknownShadow> {
-        self.advance(now);
-        self.record(|| Input::Remove {
-            shadow: pair(shadow),
-        });
-        self.shadows.get(shadow).ok_or(UnknownShadow)?;
-        let ids: Vec<RequestId> = self
-            .requests
-            .iter()
-            .filter(|request| request.shadow == shadow)
-            .map(|request| request.id)
-            .collect();
-        for id in ids {
-            self.fail(id, |stage| Failure::Removed { stage });
-        }
-        self.lingering.retain(|(other, ..)| *other != shadow);
-        self.orphan(shadow);
-        self.shadows.remove(shadow);
-        self.settle();
-        Ok(())
-    }
-
-    /// Changes which topics of a shadow are subscribed besides those its operations need.
-    ///
-    /// ```
-    /// # use shadow_proto::*;
-    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
-    /// # let now = Instant::ORIGIN;
-    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
-    /// # client.handle_connected(false, now);
-    /// client.register(lamp, Interest::DELTA | Interest::DOCUMENTS, now)?; // subscribes
-    /// client.register(lamp, Interest::NONE, now)?; // and unsubscribes
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// The handle is stale, or the filters do not fit the budget; then nothing changed.
-    pub fn register(
-        &mut self,
-        shadow: ShadowHandle,
-        interest: Interest,
-        now: Instant,
-    ) -> Result<(), RegisterError> {
-        self.advance(now);
-        self.record(|| Input::Register {
-            shadow: pair(shadow),
-            interest: interest.bits(),
-        });
-        let entry = self
-            .shadows
-            .get_mut(shadow)
-            .ok_or(RegisterError::UnknownShadow)?;
-        let before = core::mem::replace(&mut entry.interest, Interest::NONE);
-        if let Err(budget) = self.reserve(shadow, interest) {
-            if let Some(entry) = self.shadows.get_mut(shadow) {
-                entry.interest = before;
-            }
-            self.filters_changed(shadow);
-            self.settle();
-            return Err(RegisterError::Budget(budget));
-        }
-        if let Some(entry) = self.shadows.get_mut(shadow) {
-            entry.interest = interest;
-            entry.refused = entry.refused.difference(interest);
-        }
-        self.interest_changed(shadow, before);
-        self.settle();
-        Ok(())
-    }
-
-    /// Sets what one shadow does otherwise than the client's configuration. Best called right
-    /// after [`add_shadow`](Self::add_shadow); requests made before keep what they had.
-    ///
-    /// ```
-    /// # use shadow_proto::*;
-    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
-    /// # let now = Instant::ORIGIN;
-    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
-    /// let mut options = ShadowOptions::default();
-    /// options.subscriptions = Some(Subscriptions::PublishOnly);
-    /// client.configure(lamp, options, now)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// The handle is stale.
-    pub fn configure(
-        &mut self,
-        shadow: ShadowHandle,
-        options: ShadowOptions,
-        now: Instant,
-    ) -> Result<(), UnknownShadow> {
-        self.advance(now);
-        self.record(|| Input::Configure {
-            shadow: pair(shadow),
-            options,
-        });
-        let entry = self.shadows.get_mut(shadow).ok_or(UnknownShadow)?;
-        entry.options = (options != ShadowOptions::default()).then(|| options.into());
-        let interest = entry.interest;
-        self.interest_changed(shadow, interest);
-        self.settle();
-        Ok(())
-    }
-
-    /// The handle of a shadow that was added.
-    ///
-    /// ```
-    /// # use shadow_proto::*;
-    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
-    /// # let now = Instant::ORIGIN;
-    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
-    /// assert_eq!(client.find_shadow(&ShadowId::classic("lamp")?), Some(lamp));
-    /// assert_eq!(client.find_shadow(&ShadowId::classic("fan")?), None);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn find_shadow(&self, id: &ShadowId) -> Option<ShadowHandle> {
-        self.shadows.find(id.thing(), id.shadow())
-    }
-
-    /// The names of a shadow.
-    ///
-    /// ```
-    /// # use shadow_proto::*;
-    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
-    /// # let now = Instant::ORIGIN;
-    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
-    /// assert_eq!(client.shadow_id(lamp), Some(&ShadowId::classic("lamp")?));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn shadow_id(&self, shadow: ShadowHandle) -> Option<&ShadowId> {
-        Some(&self.shadows.get(shadow)?.id)
-    }
-
-    /// What [`add_shadow`](Self::add_shadow) or [`register`](Self::register) said last.
-    #[must_use]
-    pub fn interest(&self, shadow: ShadowHandle) -> Option<Interest> {
-        Some(self.shadows.get(shadow)?.interest)
-    }
-
-    /// The response topics of a shadow whose filters are wanted, and those that are granted.
-    /// Once nothing is under way the two are equal, but for what the broker refused.
-    ///
-    /// ```
-    /// # fn grant(client: &mut Client, now: Instant) -> Vec<Output> {
-    /// #     let mut rest = Vec::new();
-    /// #     while let Some(output) = client.poll_output() {
-    /// #         match output {
-    /// #             Output::Subscribe { id, filters, .. } => {
-    /// #                 client.handle_suback(id, &vec![SubackCode::new(1); filters.len()], now);
-    /// #             }
-    /// #             other => rest.push(other),
-    /// #         }
-    /// #     }
-    /// #     rest
-    /// # }
-    /// # use shadow_proto::*;
-    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
-    /// # let now = Instant::ORIGIN;
-    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
-    /// # client.handle_connected(false, now);
-    /// client.register(lamp, Interest::UPDATE, now)?;
-    /// assert_eq!(client.subscriptions(lamp), Some((Interest::UPDATE, Interest::NONE)));
-    /// grant(&mut client, now); // answers what `poll_output` says
-    /// assert_eq!(client.subscriptions(lamp), Some((Interest::UPDATE, Interest::UPDATE)));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn subscriptions(&self, shadow: ShadowHandle) -> Option<(Interest, Interest)> {
-        let entry = self.shadows.get(shadow)?;
-        let wanted = filters::cover(self.wanted(shadow, entry), entry.wildcard);
-        let wanted = wanted
-            .into_iter()
-            .fold(Interest::NONE, |topics, filter| topics | filter);
-        Some((wanted, entry.granted))
-    }
-
     /// Whether there is a connection.
     ///
     /// ```
@@ -442,58 +190,8 @@ impl Client {
         &self.config
     }
 
-    /// Records every input from here on, so that [`replay`](crate::replay) comes to the same
-    /// outputs. Take what was recorded from time to time with
-    /// [`take_recording`](Self::take_recording); when more than
-    /// [`Limits::recording`](crate::Limits) waits, the recording ends.
-    ///
-    /// ```
-    /// # use shadow_proto::*;
-    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
-    /// # let now = Instant::ORIGIN;
-    /// client.start_recording()?;
-    /// client.add_shadow(ShadowId::classic("lamp")?, Interest::DELTA, now)?;
-    /// client.handle_connected(false, now);
-    /// let mut outputs = Vec::new();
-    /// while let Some(output) = client.poll_output() {
-    ///     outputs.push(output);
-    /// }
-    /// let recording = client.take_recording();
-    ///
-    /// let mut again = Vec::new();
-    /// replay(&recording, |output| again.push(output.clone()))?;
-    /// assert_eq!(again, outputs);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// The client was used already, so that the recording could not be replayed.
-    pub fn start_recording(&mut self) -> Result<(), TooLateToRecord> {
-        let unused = self.shadows.len() == 0 && self.stats == Stats::default() && !self.connected;
-        if !unused || self.now != Instant::ORIGIN {
-            return Err(TooLateToRecord);
-        }
-        self.recorder = Some(Box::new(Recorder::new(&self.config)));
-        Ok(())
-    }
-
-    /// Takes what was recorded since the last time: whole lines, to be appended to a file.
-    #[must_use]
-    pub fn take_recording(&mut self) -> String {
-        self.recorder
-            .as_mut()
-            .map(|recorder| recorder.take())
-            .unwrap_or_default()
-    }
-
     fn advance(&mut self, now: Instant) {
         self.now = self.now.max(now);
-    }
-
-    fn record(&mut self, input: impl FnOnce() -> Input) {
-        if let Some(recorder) = &mut self.recorder {
-            recorder.push(input(), self.now);
-        }
     }
 
     /// What every call ends with: filters are asked for, requests go out, dead timers go.
@@ -507,82 +205,47 @@ impl Client {
             }
             self.timers.pop();
         }
-        if self.timers.len() > 64 && self.timers.len() > 4 * (self.requests_and_shadows() + 16) {
+        if self.timers.is_crowded() {
             let mut timers = core::mem::take(&mut self.timers);
-            timers.retain(|at, timer| self.is_alive(at, timer));
+            timers.sweep(|at, timer| self.is_alive(at, timer));
             self.timers = timers;
         }
         #[cfg(any(test, fuzzing))]
         self.check_invariants();
     }
 
-    fn requests_and_shadows(&self) -> usize {
-        self.requests.asked + self.shadows.len()
-    }
-
     fn tell(&mut self, event: Event) {
         self.outputs.tell(event);
-    }
-
-    /// A step of splitmix64: good enough to keep clients from moving in step.
-    fn random(&mut self) -> u64 {
-        self.jitter = self.jitter.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.jitter;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
-    }
-
-    fn backoff(&mut self, attempt: u32) -> Duration {
-        let random = self.random();
-        self.config.backoff.delay(attempt, random)
     }
 
     fn generate(&self, counter: u64, slot: u32) -> ClientToken {
         ClientToken::generate(&self.config.token_prefix, counter, slot)
     }
+}
 
-    fn mode(&self, shadow: ShadowHandle) -> Subscriptions {
-        let options = self
-            .shadows
-            .get(shadow)
-            .and_then(|entry| entry.options.as_deref());
-        options
-            .and_then(|options| options.subscriptions)
-            .unwrap_or(self.config.subscriptions)
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        name::ShadowId,
+        request::{Interest, RequestOptions},
+        token::TokenPrefix,
+    };
 
-    fn qos(&self, shadow: ShadowHandle) -> Qos {
-        let options = self
-            .shadows
-            .get(shadow)
-            .and_then(|entry| entry.options.as_deref());
-        options
-            .and_then(|options| options.qos)
-            .unwrap_or(self.config.qos)
-    }
-
-    fn gates(&self, shadow: ShadowHandle) -> bool {
-        let options = self
-            .shadows
-            .get(shadow)
-            .and_then(|entry| entry.options.as_deref());
-        options
-            .and_then(|options| options.gate_reports)
-            .unwrap_or(self.config.gate_reports)
-    }
-
-    /// How the shadow's document is fetched; `None` if it is not.
-    fn follows(&self, shadow: ShadowHandle) -> Option<Resync> {
-        let entry = self.shadows.get(shadow)?;
-        let followed = entry
-            .interest
-            .intersection(Interest::DELTA | Interest::DOCUMENTS);
-        if followed.is_empty() || self.mode(shadow) == Subscriptions::PublishOnly {
-            return None;
+    #[test]
+    fn nothing_is_left_of_requests_that_are_over() {
+        let now = Instant::ORIGIN;
+        let mut client = Client::new(Config::new(TokenPrefix::new("t").unwrap()));
+        let lamp = ShadowId::classic("lamp").unwrap();
+        let lamp = client.add_shadow(lamp, Interest::NONE, now).unwrap();
+        client.handle_connected(false, now);
+        for _ in 0..10_000 {
+            let request = client.get(lamp, RequestOptions::default(), now).unwrap();
+            client.cancel(request, now).unwrap();
+            while client.poll_output().is_some() {}
         }
-        let own = entry.options.as_deref().and_then(|options| options.resync);
-        let resync = own.unwrap_or(self.config.resync);
-        (resync.policy != ResyncPolicy::Never).then_some(resync)
+        assert_eq!(client.outstanding(), 0);
+        assert!(client.waiting.is_empty());
+        assert!(!client.timers.is_crowded(), "dead timers are dropped");
     }
 }

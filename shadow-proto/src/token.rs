@@ -193,7 +193,7 @@ fn read_hex(text: &str, max: usize) -> Option<u64> {
             b'a'..=b'f' => byte - b'a' + 10,
             _ => return None,
         };
-        Some(number << 4 | u64::from(nibble))
+        Some((number << 4) + u64::from(nibble))
     })
 }
 
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn tokens_are_read_back() {
         let prefix = TokenPrefix::new(&"p".repeat(40)).unwrap();
-        for (counter, slot) in [(0, 0), (1, 15), (u64::MAX, (1 << 24) - 1)] {
+        for (counter, slot) in [(0, 0), (1, 15), (9, 10), (u64::MAX, (1 << 24) - 1)] {
             let token = ClientToken::generate(&prefix, counter, slot);
             assert!(token.as_str().len() <= MAX_CLIENT_TOKEN);
             assert_eq!(prefix.read(token.as_str()), Some((counter, slot)));
@@ -215,6 +215,7 @@ mod tests {
             ClientToken::generate(&prefix, 255, 16).to_string(),
             "p-ff.10"
         );
+        assert_eq!(ClientToken::generate(&prefix, 9, 10).to_string(), "p-9.a");
         for foreign in [
             "p",
             "p-",
@@ -225,6 +226,9 @@ mod tests {
             "q-1.0",
             "p-1.0000000",
             "p-+1.0",
+            "p-.0",
+            "p-1.",
+            "p-10000000000000000.0",
         ] {
             assert_eq!(prefix.read(foreign), None, "{foreign}");
         }

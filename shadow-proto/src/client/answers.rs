@@ -297,7 +297,7 @@ impl Client {
         }
         let younger = version < Version::new(entry.versions.newest.map_or(0, |(newest, _)| newest))
             && entry.versions.is_later(timestamp);
-        if younger && known.is_none() && self.follows(shadow).is_some() {
+        if younger && known.is_none() {
             self.resync_soon(shadow);
         }
         let Some(entry) = self.shadows.get_mut(shadow) else {
@@ -333,16 +333,9 @@ impl Client {
     }
 
     fn deleted(&mut self, shadow: ShadowHandle, version: Option<Version>, origin: Origin) {
-        let Some(entry) = self.shadows.get_mut(shadow) else {
+        let Some(entry) = self.shadows.get(shadow) else {
             return;
         };
-        // A delta that waits may be of the shadow that was made anew since; not where a get found
-        // none, for a delta that came after that get was sent makes it a matter of doubt.
-        let held = entry.held.as_mut();
-        let newer = held.filter(|held| version.is_some_and(|deleted| held.delta.version > deleted));
-        if let Some(held) = newer {
-            held.epoch = entry.versions.epoch;
-        }
         if !entry.interest.is_empty() {
             self.tell(Event::Deleted {
                 shadow,

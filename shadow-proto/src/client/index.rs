@@ -151,6 +151,40 @@ mod tests {
     }
 
     #[test]
+    fn it_is_at_most_half_full_and_no_larger_than_that_takes() {
+        let mut index = Index::default();
+        for (used, places) in [(4, 8), (5, 16), (8, 16), (9, 32), (500, 1024)] {
+            while index.used < used {
+                index.insert(hash("lamp", None), index.used as u32);
+            }
+            assert_eq!(index.places.len(), places, "{used} used");
+        }
+        // What comes and goes leaves no room behind.
+        let mut index = Index::default();
+        for slot in 0..10_000 {
+            index.insert(slot, slot);
+            index.remove(slot, slot);
+            assert_eq!(index.used, 0);
+        }
+        assert_eq!(index.places.len(), 8);
+    }
+
+    #[test]
+    fn removing_what_is_not_there_changes_nothing() {
+        let mut index = Index::default();
+        index.remove(1, 1);
+        for slot in 0..4 {
+            index.insert(slot, slot);
+        }
+        index.remove(2, 9);
+        index.remove(7, 7);
+        assert_eq!(index.used, 4);
+        for slot in 0..4 {
+            assert_eq!(index.find(slot, |found| found == slot), Some(slot));
+        }
+    }
+
+    #[test]
     fn names_do_not_run_into_each_other() {
         assert_ne!(hash("ab", None), hash("a", Some("b")));
         assert_ne!(hash("a", Some("")), hash("a", None));
@@ -161,5 +195,27 @@ mod tests {
         hashes.sort_unstable();
         hashes.dedup();
         assert!(hashes.len() > 9_990);
+    }
+
+    #[test]
+    fn names_alike_are_spread_over_the_table() {
+        // A table of 16,384 places that holds 8,000: by chance, none has more than seven or so.
+        let families: [fn(usize) -> u32; 5] = [
+            |n| hash(&format!("{n}"), None),
+            |n| hash(&format!("{n:08}-a-name-longer-than-eight-bytes"), None),
+            |n| hash(&format!("a-name-longer-than-eight-bytes-{n:08}"), None),
+            |n| hash("lamp", Some(&format!("s{n}"))),
+            |n| hash(&format!("{n:0128}"), Some("config")),
+        ];
+        for (family, hash) in families.iter().enumerate() {
+            let mut places = vec![0; 16_384];
+            for n in 0..8_000 {
+                places[hash(n) as usize % 16_384] += 1;
+            }
+            let most = places.iter().max();
+            assert!(most < Some(&9), "family {family}: {most:?} in one place");
+            let used = places.iter().filter(|count| **count > 0).count();
+            assert!((6_100..6_700).contains(&used), "family {family}: {used}");
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! The queue of what the driver has not taken yet, and what gives way when it grows too long.
 
-use crate::event::{Event, Output, ShadowHandle};
-use crate::{config::Limits, document::Accepted, field::Field, json::Json};
+use super::weight::weight;
+use crate::{
+    config::Limits,
+    event::{Event, Output, ShadowHandle},
+};
 use alloc::collections::{BTreeSet, VecDeque};
 
 /// How much room an empty queue keeps.
@@ -161,59 +164,121 @@ fn is_droppable(event: &Event) -> bool {
     )
 }
 
-/// The bytes of JSON and of peers' text that an event keeps.
-fn weight(event: &Event) -> usize {
-    let json = |json: &Option<Json>| json.as_ref().map_or(0, |json| json.as_str().len());
-    let field = |field: &Field<Json>| field.value().map_or(0, |json| json.as_str().len());
-    let accepted = |accepted: &Accepted| match accepted {
-        Accepted::Get(document) => {
-            field(&document.desired)
-                + field(&document.reported)
-                + field(&document.delta)
-                + document
-                    .metadata
-                    .json()
-                    .map_or(0, |json| json.as_str().len())
-        }
-        Accepted::Update(update) => {
-            field(&update.desired)
-                + field(&update.reported)
-                + update.metadata.json().map_or(0, |json| json.as_str().len())
-        }
-        Accepted::Delete { .. } | Accepted::Published => 0,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::DecodeError;
+    use alloc::{vec, vec::Vec};
+
+    const LAMP: ShadowHandle = ShadowHandle {
+        slot: 0,
+        generation: 0,
     };
-    match event {
-        Event::Response {
-            outcome, payload, ..
-        } => outcome.as_ref().map_or(0, accepted) + json(payload),
-        Event::LateAnswer { answer, .. } => answer.as_ref().map_or(0, accepted),
-        Event::ForeignAnswer {
-            answer, payload, ..
-        } => answer.as_ref().map_or(0, accepted) + json(payload),
-        Event::Undecodable { payload, .. } => payload.len(),
-        Event::Delta { delta, payload, .. } => {
-            let metadata = delta.metadata.json().map_or(0, |json| json.as_str().len());
-            delta.state.as_str().len() + metadata + json(payload)
+    const FAN: ShadowHandle = ShadowHandle {
+        slot: 1,
+        generation: 0,
+    };
+
+    /// An event that may be dropped, of so many bytes.
+    fn droppable(shadow: ShadowHandle, bytes: usize) -> Event {
+        Event::Undecodable {
+            shadow,
+            topic: crate::TopicKind::GetAccepted,
+            reason: DecodeError::NotUtf8,
+            payload: vec![0; bytes].into(),
         }
-        Event::Documents {
-            documents, payload, ..
-        } => {
-            let current = &documents.current;
-            let previous = documents.previous.as_ref();
-            field(&current.desired)
-                + field(&current.reported)
-                + previous.map_or(0, |previous| {
-                    field(&previous.desired) + field(&previous.reported)
-                })
-                + json(payload)
+    }
+
+    fn outputs(events: usize, bytes: usize) -> Outputs {
+        let limits = Limits {
+            events,
+            event_bytes: bytes,
+            ..Limits::default()
+        };
+        Outputs::new(&limits)
+    }
+
+    fn rest(mut outputs: Outputs) -> Vec<Event> {
+        outputs.check_invariants();
+        let mut events = Vec::new();
+        while let Some(Output::Event(event)) = outputs.pop() {
+            events.push(event);
+            outputs.check_invariants();
         }
-        Event::Ready { document, .. } => document.as_ref().map_or(0, |document| {
-            field(&document.desired) + field(&document.reported) + field(&document.delta)
-        }),
-        Event::UnattributedRejection { rejection, .. } => rejection.message.len(),
-        Event::ResyncFailed { .. }
-        | Event::Refused { .. }
-        | Event::Lagged { .. }
-        | Event::Deleted { .. } => 0,
+        events
+    }
+
+    #[test]
+    fn exactly_as_many_events_and_bytes_as_allowed_are_kept() {
+        let mut full = outputs(3, 30);
+        for _ in 0..3 {
+            full.tell(droppable(LAMP, 10));
+        }
+        assert_eq!(rest(full), vec![droppable(LAMP, 10); 3]);
+        let mut heavy = outputs(9, 30);
+        for bytes in [10, 10, 11] {
+            heavy.tell(droppable(LAMP, bytes));
+        }
+        let gap = |shadow, dropped| Event::Lagged { shadow, dropped };
+        let left = [gap(LAMP, 1), droppable(LAMP, 10), droppable(LAMP, 11)];
+        assert_eq!(rest(heavy), left);
+        let mut many = outputs(3, 99);
+        for bytes in 1..=5 {
+            many.tell(droppable(LAMP, bytes));
+        }
+        let left = [gap(LAMP, 3), droppable(LAMP, 4), droppable(LAMP, 5)];
+        assert_eq!(rest(many), left);
+    }
+
+    #[test]
+    fn each_shadow_has_a_mark_of_its_own() {
+        let mut outputs = outputs(4, 99);
+        for _ in 0..4 {
+            outputs.tell(droppable(LAMP, 1));
+            outputs.tell(droppable(FAN, 1));
+        }
+        let events = rest(outputs);
+        for shadow in [LAMP, FAN] {
+            let mark = Event::Lagged { shadow, dropped: 3 };
+            assert!(events.contains(&mark), "{events:?}");
+        }
+        assert_eq!(events.len(), 4);
+    }
+
+    #[test]
+    fn what_cannot_give_way_stays_and_what_comes_after_it_can_again() {
+        let ready = |fetched| Event::Ready {
+            shadow: LAMP,
+            document: None,
+            fetched,
+        };
+        let mut outputs = outputs(2, 99);
+        for _ in 0..4 {
+            outputs.tell(ready(true));
+        }
+        outputs.tell(droppable(LAMP, 1));
+        outputs.tell(ready(false));
+        let events = rest(outputs);
+        assert_eq!(events.len(), 6, "{events:?}");
+        let marks = events.iter();
+        let marks = marks.filter(|event| matches!(event, Event::Lagged { dropped: 1, .. }));
+        assert_eq!(marks.count(), 1);
+    }
+
+    #[test]
+    fn a_burst_leaves_no_memory_behind() {
+        let mut outputs = outputs(10_000, 10_000);
+        for _ in 0..5_000 {
+            outputs.tell(droppable(LAMP, 1));
+        }
+        assert!(outputs.queue.capacity() >= 5_000);
+        assert!(outputs.pop().is_some());
+        assert!(outputs.queue.capacity() >= 4_999, "it is not empty yet");
+        while outputs.pop().is_some() {}
+        assert!(outputs.queue.capacity() <= KEPT);
+        outputs.tell(droppable(LAMP, 1));
+        let kept = outputs.queue.capacity();
+        assert!(outputs.pop().is_some());
+        assert_eq!(outputs.queue.capacity(), kept, "a little is kept");
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     document::{Accepted, Delta, Document},
     event::{Event, Origin, RequestId, ShadowHandle},
     failure::Failure,
-    request::{Interest, RequestOptions, Retry},
+    request::{Interest, RequestOptions},
     topic::Operation,
     wire::ErrorCode,
 };
@@ -99,10 +99,7 @@ impl Client {
         if entry.resync.is_some() {
             return;
         }
-        let options = RequestOptions {
-            retry: Retry::Always,
-            ..RequestOptions::default()
-        };
+        let options = RequestOptions::default();
         let Ok(id) = self.submit(shadow, Ask::plain(Operation::Get, options), Purpose::Resync)
         else {
             debug_assert!(

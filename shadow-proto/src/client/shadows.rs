@@ -279,3 +279,31 @@ pub(crate) const fn answers(operation: Operation) -> Interest {
         Operation::Delete => Interest::DELETE,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn things_that_come_and_go_leave_nothing_behind() {
+        let mut shadows = Shadows::default();
+        for n in 0..1_000 {
+            let thing = format!("lamp-{n}");
+            let classic = ShadowId::classic(&thing).unwrap();
+            let named = ShadowId::named(&thing, "config").unwrap();
+            let first = shadows.insert(classic.clone(), Interest::NONE);
+            let second = shadows.insert(named, Interest::NONE);
+            assert_eq!(shadows.len(), 2);
+            let of = |handle| shadows.get(handle).map(|shadow| shadow.thing);
+            assert_eq!(of(first), of(second), "two shadows of one thing");
+            assert!(shadows.remove(first).is_some());
+            assert!(shadows.remove(first).is_none(), "a handle is good once");
+            assert_eq!(shadows.find(&thing, None), None);
+            assert_eq!(shadows.find(&thing, Some("config")), Some(second));
+            assert!(shadows.remove(second).is_some());
+            assert_eq!(shadows.len(), 0);
+            assert_eq!((shadows.slots.len(), shadows.things.len()), (2, 1));
+        }
+    }
+}

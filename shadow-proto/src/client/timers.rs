@@ -31,6 +31,8 @@ pub(crate) enum Timer {
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, Timer)>>,
+    /// How many were alive when the dead ones were dropped last.
+    alive: usize,
 }
 
 impl Timers {
@@ -47,12 +49,40 @@ impl Timers {
         self.heap.pop();
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.heap.len()
+    /// Whether so many were set since that most of them may be dead.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.heap.len() > self.alive.saturating_mul(4).max(64)
     }
 
     /// Drops the dead entries, wherever they are.
-    pub(crate) fn retain(&mut self, alive: impl Fn(Instant, Timer) -> bool) {
-        self.heap.retain(|Reverse((at, timer))| alive(*at, *timer));
+    pub(crate) fn sweep(&mut self, is_alive: impl Fn(Instant, Timer) -> bool) {
+        self.heap
+            .retain(|Reverse((at, timer))| is_alive(*at, *timer));
+        self.alive = self.heap.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::time::Duration;
+
+    #[test]
+    fn dead_entries_do_not_pile_up() {
+        let mut timers = Timers::default();
+        let at = |second| Instant::from_origin(Duration::from_secs(second));
+        let shadow = ShadowHandle {
+            slot: 0,
+            generation: 0,
+        };
+        for second in 0..100_000 {
+            timers.set(at(second), Timer::Resync(shadow));
+            if timers.is_crowded() {
+                // Only the last hundred are alive.
+                timers.sweep(|due, _| due + Duration::from_secs(100) > at(second));
+                assert_eq!(timers.heap.len(), timers.alive);
+            }
+            assert!(timers.heap.len() <= 400);
+        }
     }
 }

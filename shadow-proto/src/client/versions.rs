@@ -5,7 +5,7 @@
 //! and made anew may count from one again.
 
 use crate::{time::Timestamp, wire::Version};
-use core::time::Duration;
+use core::{cmp::Ordering, time::Duration};
 use serde::{Deserialize, Serialize};
 
 /// What is known of one shadow's versions.
@@ -82,11 +82,13 @@ impl Versions {
             return match self.delta {
                 _ if later => Verdict::Younger,
                 _ if past || number <= self.settled => Verdict::Old,
-                Some(seen) if number == seen => Verdict::Duplicate,
-                Some(seen) if number < seen => Verdict::Old,
-                // An answer came first. Whether the difference remains is unknown: the update
-                // answered has a delta of its own if the service tells every time.
-                Some(_) | None => Verdict::Overtaken,
+                seen => match seen.map(|seen| number.cmp(&seen)) {
+                    Some(Ordering::Less) => Verdict::Old,
+                    Some(Ordering::Equal) => Verdict::Duplicate,
+                    // An answer came first. Whether the difference remains is unknown: the update
+                    // answered has a delta of its own if the service tells every time.
+                    Some(Ordering::Greater) | None => Verdict::Overtaken,
+                },
             };
         }
         // Of the same version as an answer it is news.
@@ -140,7 +142,7 @@ impl Versions {
         let version = version.number();
         if version > *newest {
             let ahead = u32::try_from(version - *newest).unwrap_or(u32::MAX);
-            *seen = seen.checked_shl(ahead).unwrap_or(0) | 1;
+            *seen = seen.checked_shl(ahead).unwrap_or(0) + 1;
             *newest = version;
             return Verdict::New;
         }
@@ -270,10 +272,10 @@ impl Versions {
 }
 
 fn raise(watermark: &mut Option<u64>, version: u64) -> Verdict {
-    match *watermark {
-        Some(seen) if version < seen => Verdict::Old,
-        Some(seen) if version == seen => Verdict::Duplicate,
-        Some(_) | None => {
+    match watermark.map(|seen| version.cmp(&seen)) {
+        Some(Ordering::Less) => Verdict::Old,
+        Some(Ordering::Equal) => Verdict::Duplicate,
+        Some(Ordering::Greater) | None => {
             *watermark = Some(version);
             Verdict::New
         }
@@ -281,142 +283,4 @@ fn raise(watermark: &mut Option<u64>, version: u64) -> Verdict {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use Verdict::{Duplicate, New, Old, Younger};
-
-    const GAPS: Gaps = Gaps {
-        epoch: Duration::from_secs(1000),
-        skew: Duration::from_secs(5),
-    };
-
-    fn delta(versions: &mut Versions, version: u64, seconds: u64) -> Verdict {
-        versions.delta(
-            Version::new(version),
-            Some(Timestamp::from_seconds(seconds)),
-            GAPS,
-        )
-    }
-
-    fn answer(versions: &mut Versions, version: u64, seconds: u64, trust: Trust) -> Verdict {
-        let timestamp = Some(Timestamp::from_seconds(seconds));
-        versions.observe(Version::new(version), timestamp, trust, GAPS)
-    }
-
-    #[test]
-    fn an_answer_of_the_same_version_does_not_mute_a_delta() {
-        let mut versions = Versions::default();
-        assert_eq!(answer(&mut versions, 7, 1, Trust::Ours), New);
-        assert_eq!(delta(&mut versions, 7, 1), New);
-        assert_eq!(delta(&mut versions, 7, 1), Duplicate);
-        assert_eq!(delta(&mut versions, 6, 1), Old);
-    }
-
-    #[test]
-    fn a_confirming_get_does_not_let_a_stale_delta_through() {
-        let mut versions = Versions::default();
-        assert_eq!(delta(&mut versions, 9, 1), New);
-        answer(&mut versions, 9, 2, Trust::Ours);
-        assert_eq!(delta(&mut versions, 3, 1), Old);
-    }
-
-    #[test]
-    fn a_delete_mutes_the_old_and_lets_the_new_through() {
-        for (version, seconds, verdict) in [
-            (5, 10, Old),     // a straggler of the deleted shadow
-            (4, 15, Younger), // the same from a host whose clock is ahead, or not: a get tells
-            (7, 10, New),     // AWS counts on
-            (1, 16, New),     // a service that counts from one again
-        ] {
-            let mut versions = Versions::default();
-            delta(&mut versions, 5, 9);
-            assert!(versions.delete(
-                Some(Version::new(5)),
-                Some(Timestamp::from_seconds(10)),
-                GAPS
-            ));
-            assert!(!versions.delete(
-                Some(Version::new(5)),
-                Some(Timestamp::from_seconds(10)),
-                GAPS
-            ));
-            assert_eq!(
-                delta(&mut versions, version, seconds),
-                verdict,
-                "{version} at {seconds}"
-            );
-        }
-    }
-
-    #[test]
-    fn our_own_answer_after_a_delete_begins_the_new_count() {
-        let mut versions = Versions::default();
-        delta(&mut versions, 5, 9);
-        versions.delete(None, None, GAPS);
-        assert_eq!(answer(&mut versions, 1, 9, Trust::Other), Old);
-        assert_eq!(answer(&mut versions, 1, 9, Trust::Ours), New);
-        assert_eq!(delta(&mut versions, 2, 9), New);
-    }
-
-    #[test]
-    fn an_unseen_delete_is_found_by_the_time_between() {
-        let mut versions = Versions::default();
-        delta(&mut versions, 50, 10);
-        assert_eq!(delta(&mut versions, 1, 1009), Younger);
-        assert_eq!(delta(&mut versions, 1, 1010), New);
-        assert_eq!(versions.epoch, 1);
-        assert_eq!(delta(&mut versions, 2, 1010), New);
-    }
-
-    #[test]
-    fn a_late_delete_answer_does_not_mute_the_new_shadow() {
-        let mut versions = Versions::default();
-        delta(&mut versions, 7, 12);
-        assert!(!versions.delete(
-            Some(Version::new(5)),
-            Some(Timestamp::from_seconds(10)),
-            GAPS
-        ));
-        assert_eq!(delta(&mut versions, 8, 12), New);
-    }
-
-    #[test]
-    fn stragglers_of_a_deleted_shadow_are_old_after_the_new_one_was_seen() {
-        let stamp = |seconds| Some(Timestamp::from_seconds(seconds));
-        // The count goes on.
-        let mut versions = Versions::default();
-        assert_eq!(delta(&mut versions, 9, 10), New);
-        versions.delete(Some(Version::new(9)), stamp(10), GAPS);
-        assert_eq!(delta(&mut versions, 11, 10), New);
-        assert_eq!(versions.documents(Version::new(8), stamp(9), GAPS), Old);
-        assert_eq!(versions.update(Version::new(8), stamp(9), GAPS), Old);
-        assert_eq!(versions.documents(Version::new(11), stamp(10), GAPS), New);
-        // It begins anew.
-        let mut versions = Versions::default();
-        assert_eq!(delta(&mut versions, 9, 10), New);
-        versions.delete(Some(Version::new(9)), stamp(10), GAPS);
-        assert_eq!(delta(&mut versions, 1, 20), New);
-        assert_eq!(delta(&mut versions, 8, 9), Old);
-        assert_eq!(versions.documents(Version::new(8), stamp(9), GAPS), Old);
-        assert_eq!(versions.update(Version::new(8), stamp(9), GAPS), Old);
-        assert_eq!(delta(&mut versions, 2, 15), New);
-        // The old delete's answer comes again, now that the new shadow has reached its version.
-        assert_eq!(delta(&mut versions, 9, 25), New);
-        assert!(!versions.delete(Some(Version::new(9)), stamp(10), GAPS));
-        assert!(versions.delete(Some(Version::new(9)), stamp(26), GAPS));
-    }
-
-    #[test]
-    fn foreign_updates_are_seen_once_each_whatever_their_order() {
-        let mut versions = Versions::default();
-        let mut update = |version| versions.update(Version::new(version), None, GAPS);
-        assert_eq!(update(3), New);
-        assert_eq!(update(5), New);
-        assert_eq!(update(4), New);
-        assert_eq!(update(4), Duplicate);
-        assert_eq!(update(3), Duplicate);
-        assert_eq!(update(200), New);
-        assert_eq!(update(5), Old);
-        assert_eq!(update(199), New);
-    }
-}
+mod tests;
