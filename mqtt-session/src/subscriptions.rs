@@ -145,19 +145,40 @@ struct Holder {
 struct Waiting {
     ticket: Option<u64>,
     before: Option<Qos>,
+    /// The session asks again for what was granted and may be lost: nobody else will.
+    doubted: bool,
 }
 
 impl Subscriptions {
     /// `owner` wants `filter` at this quality of service, instead of what it wanted before.
+    ///
+    /// An owner that wants again what it still waits for has given up on the SUBSCRIBE underway,
+    /// whose SUBACK may never come: another one is needed, and all who wait wait for that.
     pub fn hold(&mut self, owner: Owner, filter: &TopicFilter, qos: Qos, restore: Restore) -> Hold {
         let entry = self.map_mut(filter).entry(filter.clone()).or_default();
+        let again = |held: &Holder| {
+            let waits = held.waiting.and_then(|waiting| waiting.ticket);
+            held.owner == owner && waits.is_some()
+        };
+        if entry.holders.iter().any(again) {
+            entry.underway = None;
+            for held in &mut entry.holders {
+                if let Some(waiting) = &mut held.waiting {
+                    waiting.ticket = None;
+                }
+            }
+        }
         let granted = entry.covering_grant(qos);
         let ticket = entry.covering_ask(qos).map(|ask| ask.ticket);
         let holder = entry.holders.iter().position(|held| held.owner == owner);
         let before = holder.and_then(|at| entry.holders.get(at)?.granted_qos());
         let waiting = match granted {
             Some(_) => None,
-            None => Some(Waiting { ticket, before }),
+            None => Some(Waiting {
+                ticket,
+                before,
+                doubted: false,
+            }),
         };
         let new = Holder {
             owner,
@@ -277,6 +298,11 @@ impl Subscriptions {
                         waiting.ticket = None;
                         true
                     }
+                    // Its owner counts on it, and knows nothing of the repetition.
+                    (Restore::ByOwner, None) if waiting.doubted => {
+                        waiting.ticket = None;
+                        true
+                    }
                     (Restore::ByOwner, Some(before)) => {
                         held.qos = before;
                         held.waiting = None;
@@ -307,12 +333,15 @@ impl Subscriptions {
 
     /// The server says it kept a session, but it may be another one, begun by a CONNECT whose
     /// CONNACK was lost: everybody waits for [`next_ask`](Self::next_ask) again, which does no
-    /// harm if the server still knows.
+    /// harm if the server still knows. Who is not answered on this connection goes on waiting.
     pub fn handle_session_doubted(&mut self) {
         self.retain(|entry| {
             entry.granted = None;
             for held in &mut entry.holders {
-                held.waiting = Some(Waiting::default());
+                held.waiting = Some(Waiting {
+                    doubted: true,
+                    ..Waiting::default()
+                });
             }
         });
     }

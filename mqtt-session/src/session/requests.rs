@@ -104,6 +104,7 @@ impl Requests {
         let parts = filters
             .iter()
             .map(|(filter, qos)| {
+                let before = self.table.ticket(owner, filter);
                 let code = match self.table.hold(owner, filter, *qos, restore) {
                     Hold::Granted(code) => Some(code),
                     Hold::Unanswered => {
@@ -111,10 +112,18 @@ impl Requests {
                         None
                     }
                 };
+                let ticket = self.table.ticket(owner, filter);
+                if let (Some(before), None) = (before, ticket) {
+                    // Given up by the owner: whoever waited for that SUBSCRIBE waits for the next.
+                    let parts = self.subscribes.iter_mut().flat_map(|r| &mut r.parts);
+                    for part in parts {
+                        part.ticket.take_if(|ticket| *ticket == before);
+                    }
+                }
                 SubscribePart {
                     filter: filter.clone(),
                     qos: *qos,
-                    ticket: self.table.ticket(owner, filter),
+                    ticket,
                     code,
                 }
             })

@@ -22,3 +22,5 @@ mod receive;
 mod server;
 #[cfg(test)]
 mod subscribe;
+#[cfg(test)]
+mod unanswered;
