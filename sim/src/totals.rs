@@ -1,37 +1,21 @@
 //! What the runs saw: printed at the end, and the proof that they tested something.
 
-use std::fmt;
-use std::fmt::Write as _;
+use crate::tally::{kinds, totals};
 
-macro_rules! kinds {
-    ($(#[$doc:meta])* $name:ident in $field:ident { $($variant:ident: $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-        #[expect(missing_docs, reason = "the text beside each says it")]
-        pub enum $name { $($variant,)* }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// What it is called in print.
-            #[must_use]
-            pub const fn text(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-        }
-
-        impl Count for $name {
-            fn place(self, totals: &mut Totals) -> &mut u64 {
-                &mut totals.$field[self as usize]
-            }
-        }
-    };
+totals! {
+    /// Counts of everything.
+    Totals {
+        sums: Sum, "totals", needed: false;
+        faults: Fault, "faults", needed: true;
+        outcomes: Outcome, "outcomes", needed: true;
+        stages: Reached, "stages of failed requests", needed: true;
+        events: Happened, "events", needed: true;
+    }
 }
 
 kinds! {
     /// What goes wrong on purpose.
-    Fault in faults {
+    Fault in Totals.faults {
         Delayed: "message delayed by more than a second",
         Reordered: "messages of different topics reordered",
         Overtaken: "messages of one topic reordered",
@@ -84,7 +68,7 @@ kinds! {
 
 kinds! {
     /// How requests end.
-    Outcome in outcomes {
+    Outcome in Totals.outcomes {
         AcceptedGet: "accepted get",
         AcceptedUpdate: "accepted update",
         AcceptedDelete: "accepted delete",
@@ -109,7 +93,7 @@ kinds! {
 
 kinds! {
     /// How far a request got that failed.
-    Reached in stages {
+    Reached in Totals.stages {
         Queued: "queued",
         Subscribing: "subscribing",
         Sent: "sent",
@@ -119,7 +103,7 @@ kinds! {
 
 kinds! {
     /// What the clients did besides answering requests.
-    Happened in events {
+    Happened in Totals.events {
         Retry: "retry after a rejection",
         Merged: "update merged into a newer one",
         LateAnswer: "late answer",
@@ -147,7 +131,7 @@ kinds! {
 
 kinds! {
     /// Plain counts, of which none has to be reached.
-    Sum in sums {
+    Sum in Totals.sums {
         Seeds: "seeds",
         Steps: "steps",
         VirtualSeconds: "virtual seconds",
@@ -160,144 +144,5 @@ kinds! {
         Resyncs: "resyncs",
         Deltas: "deltas",
         Followed: "followed shadows in step at the end",
-    }
-}
-
-/// Something that is counted.
-pub trait Count: Copy {
-    /// Where its count is.
-    fn place(self, totals: &mut Totals) -> &mut u64;
-}
-
-/// More than there are of any kind.
-const KINDS: usize = 64;
-
-/// Counts of everything.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Totals {
-    faults: [u64; KINDS],
-    outcomes: [u64; KINDS],
-    stages: [u64; KINDS],
-    events: [u64; KINDS],
-    sums: [u64; KINDS],
-}
-
-impl Default for Totals {
-    fn default() -> Self {
-        let none = [0; KINDS];
-        Self {
-            faults: none,
-            outcomes: none,
-            stages: none,
-            events: none,
-            sums: none,
-        }
-    }
-}
-
-impl Totals {
-    /// Counts one.
-    pub fn note(&mut self, what: impl Count) {
-        self.add(what, 1);
-    }
-
-    /// Counts several.
-    pub fn add(&mut self, what: impl Count, number: u64) {
-        *what.place(self) += number;
-    }
-
-    /// A count.
-    #[must_use]
-    pub fn get(&self, what: impl Count) -> u64 {
-        *what.place(&mut self.clone())
-    }
-
-    /// Takes in the counts of another run.
-    pub fn merge(&mut self, other: &Self) {
-        for (mine, others) in [
-            (&mut self.faults, &other.faults),
-            (&mut self.outcomes, &other.outcomes),
-            (&mut self.stages, &other.stages),
-            (&mut self.events, &other.events),
-            (&mut self.sums, &other.sums),
-        ] {
-            for (sum, count) in mine.iter_mut().zip(others) {
-                *sum += count;
-            }
-        }
-    }
-
-    /// The kinds of faults, outcomes, stages and events that occurred fewer than `least` times.
-    #[must_use]
-    pub fn rare(&self, least: u64) -> Vec<String> {
-        let mut rare = Vec::new();
-        let mut look = |text: &str, count: u64| {
-            if count < least {
-                rare.push(format!("{text}: {count}"));
-            }
-        };
-        for kind in Fault::ALL {
-            look(kind.text(), self.get(*kind));
-        }
-        for kind in Outcome::ALL {
-            look(kind.text(), self.get(*kind));
-        }
-        for kind in Reached::ALL {
-            look(kind.text(), self.get(*kind));
-        }
-        for kind in Happened::ALL {
-            look(kind.text(), self.get(*kind));
-        }
-        rare
-    }
-}
-
-impl fmt::Display for Totals {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut all = String::new();
-        let mut section = |title: &str, rows: Vec<(&str, u64)>| -> fmt::Result {
-            writeln!(all, "{title}")?;
-            for (text, count) in rows {
-                writeln!(all, "  {count:>12}  {text}")?;
-            }
-            Ok(())
-        };
-        let of = |text: &'static str, count: u64| (text, count);
-        section(
-            "totals",
-            Sum::ALL
-                .iter()
-                .map(|kind| of(kind.text(), self.get(*kind)))
-                .collect(),
-        )?;
-        section(
-            "faults",
-            Fault::ALL
-                .iter()
-                .map(|kind| of(kind.text(), self.get(*kind)))
-                .collect(),
-        )?;
-        section(
-            "outcomes",
-            Outcome::ALL
-                .iter()
-                .map(|kind| of(kind.text(), self.get(*kind)))
-                .collect(),
-        )?;
-        section(
-            "stages of failed requests",
-            Reached::ALL
-                .iter()
-                .map(|kind| of(kind.text(), self.get(*kind)))
-                .collect(),
-        )?;
-        section(
-            "events",
-            Happened::ALL
-                .iter()
-                .map(|kind| of(kind.text(), self.get(*kind)))
-                .collect(),
-        )?;
-        f.write_str(&all)
     }
 }

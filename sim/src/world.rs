@@ -1,6 +1,7 @@
 //! The world: clients, broker, service and one clock that jumps to whatever is next.
 
 use crate::{
+    agenda::Agenda,
     broker::{Broker, Message},
     cloud::{Cloud, Request},
     model::Model,
@@ -11,8 +12,6 @@ use crate::{
     totals::{Fault, Sum, Totals},
 };
 use shadow_proto::Instant;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::time::Duration;
 
 /// Far more than any seed needs: a run that goes on is going in circles.
@@ -79,34 +78,6 @@ pub(crate) enum Unsent {
     Publish(shadow_proto::PublishId),
 }
 
-#[derive(Debug)]
-struct Entry {
-    at: Instant,
-    /// Breaks ties by age.
-    number: u64,
-    what: Happening,
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Entry {}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
-}
-
 /// One simulation.
 #[derive(Debug)]
 pub struct World {
@@ -124,8 +95,7 @@ pub struct World {
     pub(crate) cloud: Cloud,
     pub(crate) model: Model,
     pub(crate) totals: Totals,
-    queue: BinaryHeap<Reverse<Entry>>,
-    number: u64,
+    agenda: Agenda<Happening>,
     steps: u64,
     trace: bool,
 }
@@ -154,8 +124,7 @@ impl World {
             cloud: Cloud::new(plan.settings.clone()),
             model: Model::new(&plan.shadows),
             totals: Totals::default(),
-            queue: BinaryHeap::new(),
-            number: 0,
+            agenda: Agenda::new(),
             steps: 0,
             trace,
             plan,
@@ -217,7 +186,7 @@ impl World {
         let ages = |node: &Node| node.client.config().resync.max_age.is_some();
         let waits = |node: &Node| node.client.poll_timeout().is_some();
         let again = self.nodes.iter().any(ages);
-        (again || self.queue.is_empty())
+        (again || self.agenda.is_empty())
             && !self.nodes.iter().any(|node| waits(node) && !ages(node))
     }
 
@@ -225,7 +194,7 @@ impl World {
     fn step(&mut self, end: Instant) -> bool {
         self.steps += 1;
         assert!(self.steps < MOST_STEPS, "it goes on and on: a hot loop");
-        let event = self.queue.peek().map(|Reverse(entry)| entry.at);
+        let event = self.agenda.next();
         let timeout = self
             .nodes
             .iter()
@@ -238,11 +207,11 @@ impl World {
                 self.wake(node);
             }
             (Some(event), _) if event <= end => {
-                let Some(Reverse(entry)) = self.queue.pop() else {
+                let Some((at, what)) = self.agenda.pop() else {
                     return false;
                 };
-                self.now = self.now.max(entry.at);
-                self.happen(entry.what);
+                self.now = self.now.max(at);
+                self.happen(what);
             }
             _ => return false,
         }
@@ -268,6 +237,8 @@ impl World {
                 }
             }
             Happening::ServiceStarts => self.service_starts(),
+            // One that was still to come when the network healed does not.
+            Happening::Cut { .. } if self.healed => {}
             Happening::Cut { node } => self.cut(node),
             Happening::NodeNotices { node, conn } => self.node_notices(node, conn),
             Happening::BrokerNotices { node, conn } => self.broker_notices(node, conn),
@@ -282,9 +253,7 @@ impl World {
     }
 
     pub(crate) fn schedule(&mut self, at: Instant, what: Happening) {
-        self.number += 1;
-        let number = self.number;
-        self.queue.push(Reverse(Entry { at, number, what }));
+        self.agenda.schedule(at, what);
     }
 
     /// A fault of the network, if it is to happen now.

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask test [STEP...] [--keep-going] [--list]   everything that has to hold, or the named steps
-cargo xtask sim [--seeds N] [--seed S]               the simulation: many seeds, or one with its trace
+cargo xtask sim [--seeds N] [--seed S] [--bytes]     the simulation: many seeds, or one with its trace
 cargo xtask bench [ARGS...]                          the benchmarks; arguments go to `cargo bench`
 cargo xtask extra [NAME...]                          long checks by name; without a name, which there are";
 

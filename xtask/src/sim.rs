@@ -36,13 +36,16 @@ pub(crate) fn command<'a, A: AsRef<str>>(cx: &'a Cx, args: &[A]) -> Cmd<'a> {
 fn check(args: &[String]) -> Result<(), Stop> {
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
+        if arg == "--bytes" {
+            continue;
+        }
         let (flag, value) = match arg.split_once('=') {
             Some((flag, value)) => (flag, Some(value)),
             None => (arg.as_str(), rest.next().map(String::as_str)),
         };
         if !matches!(flag, "--seeds" | "--seed") {
             return Err(Stop::Usage(format!(
-                "sim takes --seeds N and --seed S, not {arg}"
+                "sim takes --seeds N, --seed S and --bytes, not {arg}"
             )));
         }
         let number = value.ok_or_else(|| Stop::Usage(format!("{flag} needs a number")))?;
@@ -71,6 +74,7 @@ mod tests {
             &["--seeds", "10000"],
             &["--seed=18446744073709551615"],
             &["--seed", "1", "--seeds", "2"],
+            &["--bytes", "--seed", "1"],
         ] {
             assert!(checked(good).is_ok(), "{good:?}");
         }

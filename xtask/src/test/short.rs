@@ -12,7 +12,9 @@ pub(crate) fn sim(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
             sim::PACKAGE
         )));
     }
-    say("short form: 1000 fixed seeds; the long one is `cargo xtask extra sim-long`");
+    say(
+        "short form: 1000 fixed seeds, of packets and of bytes; the long one is `cargo xtask extra sim-long`",
+    );
     sim::command(cx, &["--seeds", "1000"]).run()?;
     Ok(Done::Passed)
 }
