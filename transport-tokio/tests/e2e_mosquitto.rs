@@ -3,14 +3,16 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
-use core::time::Duration;
-use std::time::{SystemTime, UNIX_EPOCH};
+#[path = "support/service.rs"]
+mod service;
 
-use shadow_service::{Service, Settings, UnixTime};
+use core::time::Duration;
+
+use service::serve;
 use testkit::{Config, Mosquitto, skip_or_fail};
 use tokio::time::timeout;
 use transport_tokio::{
-    ConnectOptions, Failure, Json, MqttVersion, Qos, RequestFailure, RequestOptions, Shadow,
+    ConnectOptions, Failure, Json, MqttVersion, RequestFailure, RequestOptions, Shadow,
     ShadowClient, ShadowId, Stage, connect,
 };
 
@@ -23,26 +25,6 @@ async fn client(broker: &Mosquitto, set: impl FnOnce(&mut ConnectOptions)) -> Sh
     options.operation_timeout = Duration::from_secs(10);
     set(&mut options);
     connect(options).await.unwrap()
-}
-
-/// Answers shadow requests as AWS does, over plain messages of this very library.
-async fn serve(broker: &Mosquitto) {
-    let client = client(broker, ConnectOptions::unlimited).await;
-    let subscribing = client.subscribe("$aws/things/#", Qos::AtLeastOnce);
-    let mut requests = subscribing.await.unwrap();
-    tokio::spawn(async move {
-        let mut service = Service::new(Settings::default());
-        while let Some(message) = requests.next().await {
-            let Ok(message) = message else { continue };
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-            let now = UnixTime::since_epoch(now);
-            let handled = service.handle_publish(&message.topic, &message.payload, now);
-            for answer in handled.map(|handled| handled.messages).unwrap_or_default() {
-                let sent = client.publish(&*answer.topic, answer.payload, Qos::AtLeastOnce);
-                let _ = sent.detach();
-            }
-        }
-    });
 }
 
 fn lamp(client: &ShadowClient, version: MqttVersion) -> Shadow {

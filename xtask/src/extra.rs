@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The time in which a newcomer sees the demo, on two cores with nothing built.
 const FIRST_SIGHT: Duration = Duration::from_secs(3 * 60);
 
-const EXTRAS: [Step; 9] = [
+const EXTRAS: [Step; 10] = [
     Step::new(
         "deny",
         "advisories, licences, sources; needs cargo-deny and GitHub",
@@ -57,6 +57,11 @@ const EXTRAS: [Step; 9] = [
         "e2e-long",
         "the end-to-end tests with SHADOW_LONG=1; installs mosquitto",
         e2e_long,
+    ),
+    Step::new(
+        "faults",
+        "10000 connections that go wrong, on a real socket; needs mosquitto",
+        faults,
     ),
     Step::new(
         "fresh",
@@ -170,6 +175,17 @@ fn e2e_long(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
         .args(targets)
         .args(workspace.selection());
     test.env("SHADOW_E2E", "1")
+        .env("SHADOW_LONG", "1")
+        .limit(LIMIT)
+        .run()?;
+    Ok(Done::Passed)
+}
+
+/// The long form of a test that `cargo xtask test` runs with 100 connections.
+fn faults(cx: &Cx, _: &Workspace) -> Result<Done, String> {
+    let test = cx.cargo(["test", "--package", "transport-tokio"]);
+    test.args(["--test", "e2e_faults", "--", "--nocapture"])
+        .env("SHADOW_E2E", "1")
         .env("SHADOW_LONG", "1")
         .limit(LIMIT)
         .run()?;

@@ -2,6 +2,7 @@
 //!
 //! * [`Mosquitto`]: a broker of the test's own, on a free port, with its own configuration and folder;
 //! * [`Process`]: a child whose lines are captured and waited for with an upper bound, killed on drop;
+//! * [`FaultProxy`]: a way to the broker on which every connection goes wrong;
 //! * [`HttpProxy`]: a proxy that opens tunnels;
 //! * [`Pki`]: certificates and keys for it;
 //! * [`skip_or_fail`]: what a test does when a tool is missing;
@@ -25,6 +26,7 @@
 //! # }
 //! ```
 
+mod fault_proxy;
 mod http_proxy;
 mod mosquitto;
 mod pki;
@@ -34,6 +36,7 @@ mod temp;
 mod tool;
 mod wait;
 
+pub use fault_proxy::{Fault, FaultProxy};
 pub use http_proxy::HttpProxy;
 pub use mosquitto::{Config, Message, Mosquitto, Subscription};
 pub use pki::Pki;
