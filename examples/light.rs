@@ -32,7 +32,7 @@ use application::Application;
 use args::{Args, Parsed};
 use console::{Console, Input, say};
 use device::{Device, Done};
-use device_shadow::tokio::{ConnectOptions, Endpoint, ShadowClient, connect};
+use device_shadow::tokio::{ConnectError, ConnectOptions, Endpoint, ShadowClient, connect, policy};
 use shadow_service::local::{Options, Server};
 
 #[tokio::main(flavor = "current_thread")]
@@ -71,8 +71,9 @@ async fn run(args: &Args) -> Result<()> {
 async fn with_broker(args: &Args, options: ConnectOptions, mut console: Console) -> Result<()> {
     let (endpoint, id) = (&options.endpoint, &options.client_id);
     say(&format!("connecting to {endpoint} as {id}"));
+    let version = options.version;
     let client = tokio::select! {
-        client = connect(options) => client?,
+        client = connect(options.clone()) => client.map_err(|error| refused(&error, id))?,
         () = console.stopped() => return Ok(()),
     };
     say(&format!("connected, {}", args.shown_shadow()));
@@ -80,7 +81,7 @@ async fn with_broker(args: &Args, options: ConnectOptions, mut console: Console)
         say("type what you like; for example");
         say(BY_HAND);
     }
-    let mut device = Device::start(&client, args)?;
+    let mut device = Device::start(&client, args, version)?;
     let done = loop {
         let listens = device.listens();
         tokio::select! {
@@ -101,6 +102,14 @@ async fn with_broker(args: &Args, options: ConnectOptions, mut console: Console)
     Ok(())
 }
 
+/// Why there is no connection, and the right that may be missing for one.
+fn refused(error: &ConnectError, client_id: &str) -> String {
+    match policy::missing_for_client(client_id, error) {
+        Some(missing) => format!("{error}; {missing}"),
+        None => error.to_string(),
+    }
+}
+
 /// With a shadow service in this process, and the application too.
 async fn all_by_itself(args: &Args, mut console: Console) -> Result<()> {
     let server = Server::start(Options::on_free_ports()).await?;
@@ -115,7 +124,7 @@ async fn all_by_itself(args: &Args, mut console: Console) -> Result<()> {
 
     let options = args.options_for(endpoint)?;
     let client = connect(options.clone()).await?;
-    let mut device = Device::start(&client, args)?;
+    let mut device = Device::start(&client, args, options.version)?;
     let mut options_of_application = options;
     options_of_application.client_id += "-application";
     let client_of_application = connect(options_of_application).await?;

@@ -3,11 +3,17 @@
 use std::time::Duration;
 
 use device_shadow::{
-    proto::{Delta, Document, Event, Failure, Interest, Json, Stage, Update},
-    tokio::{ConnectionEvent, ConnectionEvents, Events, RequestFailure, Shadow, ShadowClient},
+    proto::{
+        Accepted, Delta, Document, Event, Failure, Field, Interest, Json, Operation, ShadowId,
+        Stage, Topic, TopicKind, TopicPrefix, Update,
+    },
+    tokio::{
+        ConnectionEvent, ConnectionEvents, Events, MqttVersion, RequestFailure, Shadow,
+        ShadowClient, policy,
+    },
 };
 use serde_json::{Map, Value, json};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     Result,
@@ -17,6 +23,9 @@ use crate::{
 
 pub(crate) struct Device {
     shadow: Shadow,
+    id: ShadowId,
+    /// Which right is missing, it can be told the better by what MQTT says.
+    version: MqttVersion,
     property: String,
     mute: bool,
     /// `None` until it is known, and once it was removed.
@@ -34,6 +43,8 @@ pub(crate) struct Device {
     client: ShadowClient,
     /// The keep-alive that the broker chose in place of ours, once it was said.
     keep_alive: Option<Duration>,
+    /// Until when the delta of another client's update has to come.
+    delta_due: Option<Instant>,
     /// Updates on their way.
     updates: JoinSet<Sent>,
 }
@@ -57,14 +68,18 @@ pub(crate) enum Done {
 impl Device {
     /// Follows the shadow. With the five filters of deltas, gets and updates everything a light
     /// needs is subscribed before the first get.
-    pub(crate) fn start(client: &ShadowClient, args: &Args) -> Result<Self> {
-        let shadow = client.shadow(args.shadow_id()?)?;
+    pub(crate) fn start(client: &ShadowClient, args: &Args, version: MqttVersion) -> Result<Self> {
+        let id = args.shadow_id()?;
+        let shadow = client.shadow(id.clone())?;
         let events = shadow.events(Interest::DELTA | Interest::UPDATE)?;
         let mut device = Self {
             connection: client.connection_events(),
             client: client.clone(),
             keep_alive: None,
+            delta_due: None,
             shadow,
+            id,
+            version,
             property: args.property.clone(),
             mute: args.mute,
             value: None,
@@ -111,6 +126,7 @@ impl Device {
             },
             // After the events: a delta that came before the answer is one of them, and wins.
             () = std::future::ready(()), if self.found.is_some() => self.adopt(),
+            () = until(self.delta_due), if self.delta_due.is_some() => self.miss_delta(),
             Some(event) = self.connection.next() => match event {
                 ConnectionEvent::Connecting { .. } | ConnectionEvent::Stopped => {}
                 event @ ConnectionEvent::Connected(_) => {
@@ -129,19 +145,33 @@ impl Device {
 
     fn handle(&mut self, event: Event) -> Option<Done> {
         match event {
-            Event::Ready { document, .. } => self.found = Some(Found(document)),
-            Event::Delta { delta, .. } => self.apply(&delta),
+            Event::Ready { document, .. } => {
+                self.delta_due = None;
+                self.found = Some(Found(document));
+            }
+            Event::Delta { delta, .. } => {
+                self.delta_due = None;
+                self.apply(&delta);
+            }
+            Event::ForeignAnswer {
+                answer: Ok(Accepted::Update(update)),
+                ..
+            } => self.expect_delta(&update.desired),
             Event::Refused { filter, code, .. } => {
                 return Some(Done::Failed(format!(
-                    "the broker refused the subscription to {filter}: {code}"
+                    "the broker refused the subscription to {filter}: {code}; {}",
+                    policy::missing_for_filter(&filter)
                 )));
             }
             Event::ResyncFailed { failure, .. } if !self.started => {
-                let hint = match failure.stage() {
-                    Some(Stage::Acknowledged) => "; does a shadow service run on this broker?",
-                    _ => "",
-                };
-                let failed = format!("could not get the shadow: {failure}{hint}");
+                let mut missing = self.missing(Operation::Get, &failure);
+                if failure.stage() == Some(Stage::Acknowledged) {
+                    missing = format!(
+                        "; does a shadow service run on this broker? If so{}",
+                        missing.replacen(';', ",", 1)
+                    );
+                }
+                let failed = format!("could not get the shadow: {failure}{missing}");
                 return Some(Done::Failed(failed));
             }
             Event::ResyncFailed {
@@ -149,7 +179,10 @@ impl Device {
             } => {
                 let again =
                     retry_in.map_or_else(String::new, |delay| format!("; again in {delay:.1?}"));
-                say(&format!("could not get the shadow: {failure}{again}"));
+                let missing = self.missing(Operation::Get, &failure);
+                say(&format!(
+                    "could not get the shadow: {failure}{again}{missing}"
+                ));
             }
             Event::Undecodable { topic, reason, .. } => {
                 say(&format!(
@@ -161,6 +194,33 @@ impl Device {
             _ => {}
         }
         None
+    }
+
+    /// Which right may be missing where a request failed so, to follow what is said of it.
+    fn missing(&self, operation: Operation, failure: &Failure) -> String {
+        let missing = policy::missing_for_request(&self.id, operation, failure, self.version);
+        missing.map_or_else(String::new, |missing| format!("; {missing}"))
+    }
+
+    /// Another client's update was accepted: if it desires what is not, a delta comes of it.
+    fn expect_delta(&mut self, desired: &Field<Json>) {
+        let desired = desired.value().and_then(object);
+        let wanted = desired.and_then(|mut desired| desired.remove(&self.property));
+        if wanted.is_some_and(|wanted| !wanted.is_null() && self.value.as_ref() != Some(&wanted)) {
+            self.delta_due
+                .get_or_insert_with(|| Instant::now() + DELTA_LIMIT);
+        }
+    }
+
+    /// It did not come: the document tells what is desired.
+    fn miss_delta(&mut self) {
+        self.delta_due = None;
+        let topic = Topic::new(&self.id, TopicKind::UpdateDelta).spell(&TopicPrefix::default());
+        say(&format!(
+            "an update asks for a change, and no delta came; {}",
+            policy::missing_for_message(&topic)
+        ));
+        self.shadow.resync();
     }
 
     /// Takes over what the shadow knows, or tells it what is. Comes at the start and after each
@@ -289,7 +349,11 @@ impl Device {
     /// The outcome of an update.
     fn told(&mut self, sent: Sent) {
         let Err(failure) = sent.outcome else { return };
-        say(&format!("the shadow was not told: {failure}"));
+        let missing = match &failure {
+            RequestFailure::Failure(failure) => self.missing(Operation::Update, failure),
+            _ => String::new(),
+        };
+        say(&format!("the shadow was not told: {failure}{missing}"));
         match failure {
             // Once more as soon as the shadow is in step.
             RequestFailure::Failure(Failure::TimedOut { .. } | Failure::Disconnected { .. }) => {
@@ -317,6 +381,16 @@ impl Device {
                 say(&format!("the shadow was not told: {failure}"));
             }
         }
+    }
+}
+
+/// How long after an accepted update its delta may come.
+const DELTA_LIMIT: Duration = Duration::from_secs(5);
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -171,7 +171,9 @@ fn the_broker_refuses_the_request() {
     ]));
     assert_eq!(
         line,
-        "light: could not get the shadow: the broker refused the publish: 0x87 not authorized"
+        "light: could not get the shadow: the broker refused the publish: 0x87 not authorized; \
+         the policy or access list lacks, probably, iot:Publish on \
+         topic/$aws/things/lamp/shadow/get"
     );
 }
 
@@ -180,14 +182,19 @@ fn nobody_serves() {
     let Some(broker) = installed(broker()) else {
         return;
     };
-    let lights = ["3", "5"].map(|mqtt| light(&["--endpoint", &broker.url(), "--mqtt", mqtt]));
-    for light in lights {
-        assert_eq!(
-            fails(light),
+    // MQTT 5 would have said if the request was not allowed.
+    let publish = "iot:Publish on topic/$aws/things/light/shadow/get, or ";
+    let versions = [("3", publish), ("5", "")];
+    let lights = versions.map(|(mqtt, _)| light(&["--endpoint", &broker.url(), "--mqtt", mqtt]));
+    for (light, (_, publish)) in lights.into_iter().zip(versions) {
+        let expected = format!(
             "light: could not get the shadow: timed out (acknowledged by the broker, not answered \
              by the shadow service; it may have been applied); does a shadow service run on this \
-             broker?"
+             broker? If so, the policy or access list may lack {publish}iot:Receive on \
+             topic/$aws/things/light/shadow/get/accepted and \
+             topic/$aws/things/light/shadow/get/rejected"
         );
+        assert_eq!(fails(light), expected);
     }
 }
 
