@@ -3,6 +3,8 @@
 #[cfg(feature = "broker")]
 pub mod broker;
 mod clock;
+#[cfg(feature = "dev-certs")]
+pub mod dev_certs;
 mod engine;
 #[cfg(feature = "http")]
 pub mod http;
@@ -14,8 +16,12 @@ pub mod program;
 #[cfg(feature = "client")]
 pub mod republish;
 mod server;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use clock::Clock;
 pub use engine::{DynStore, Engine, Observer, Request, Served, Way};
 pub use listen::ListenError;
 pub use server::{Options, Server, StartError};
+#[cfg(feature = "tls")]
+pub use tls::{TlsFiles, TlsFilesError};

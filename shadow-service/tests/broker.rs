@@ -210,7 +210,10 @@ async fn a_port_in_use_is_a_clear_error() {
     options.listen = "192.0.2.1:0".parse().unwrap();
     let error = Broker::bare(&options).await.unwrap_err();
     assert!(
-        matches!(error, ListenError::AddressNotAvailable { .. }),
+        matches!(
+            error,
+            StartError::Listen(ListenError::AddressNotAvailable { .. })
+        ),
         "{error}"
     );
 }

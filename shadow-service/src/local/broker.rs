@@ -1,16 +1,21 @@
 //! An MQTT broker in the same process (feature `broker`), so that a newcomer needs no other.
 //!
-//! The broker is the crate `mqtt5`: MQTT 3.1.1 and 5 over TCP. The service is not a client of
+//! The broker is the crate `mqtt5`: MQTT 3.1.1 and 5 over TCP, TLS and WebSocket. The service is not a client of
 //! it but taps it: a request is served when the broker takes it, before anybody else hears of
 //! it. So there is no moment at which devices can connect and the service does not listen yet,
 //! and the service can tell a client's publish from a last will, which AWS's ignores.
 
+mod doors;
+mod inside;
+
 use crate::{
-    local::{Engine, ListenError},
+    local::{Engine, ListenError, StartError, TlsFiles},
     reply::{Ignored, Outgoing},
 };
 use alloc::{boxed::Box, format, string::ToString, sync::Arc, vec::Vec};
 use core::{fmt, future::Future, net::SocketAddr, pin::Pin, time::Duration};
+use doors::{Door, Doors, House};
+use inside::Inside;
 use mqtt5::{
     QoS,
     broker::{
@@ -31,6 +36,18 @@ use tokio::{sync::mpsc, task::JoinHandle};
 pub struct BrokerOptions {
     /// Where to listen; port 0 takes a free one. Default `127.0.0.1:1883`.
     pub listen: SocketAddr,
+    /// Whether to listen there at all, for plain TCP. Default yes.
+    pub plain: bool,
+    /// Where to listen for TLS. Default nowhere; it needs [`certificates`](Self::certificates).
+    pub tls: Option<SocketAddr>,
+    /// Where to listen for WebSocket, on the path `/mqtt`. Default nowhere.
+    #[cfg(feature = "websocket")]
+    pub websocket: Option<SocketAddr>,
+    /// Where to listen for WebSocket over TLS. Default nowhere.
+    #[cfg(feature = "websocket")]
+    pub websocket_tls: Option<SocketAddr>,
+    /// The server's certificate, and whose clients may come. Default none.
+    pub certificates: Option<TlsFiles>,
     /// The largest packet a client may send, in bytes. Default 132 KiB: AWS's 128 KiB payload
     /// and the longest topic.
     pub max_packet_bytes: usize,
@@ -44,6 +61,13 @@ impl Default for BrokerOptions {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            plain: true,
+            tls: None,
+            #[cfg(feature = "websocket")]
+            websocket: None,
+            #[cfg(feature = "websocket")]
+            websocket_tls: None,
+            certificates: None,
             max_packet_bytes: 132 * 1024,
             max_session: Duration::from_secs(60 * 60),
             max_subscriptions: None,
@@ -51,9 +75,28 @@ impl Default for BrokerOptions {
     }
 }
 
+/// Where a [`Broker`] listens, with the ports that were taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Addresses {
+    /// Plain TCP.
+    pub plain: Option<SocketAddr>,
+    /// TLS.
+    pub tls: Option<SocketAddr>,
+    /// WebSocket.
+    pub websocket: Option<SocketAddr>,
+    /// WebSocket over TLS.
+    pub websocket_tls: Option<SocketAddr>,
+}
+
 /// A running broker. Dropping it closes the address and all connections.
 pub struct Broker {
-    address: SocketAddr,
+    addresses: Addresses,
+    /// Where the crate itself listens: where asked, else on the loopback address for this process.
+    inner: SocketAddr,
+    #[cfg(feature = "client")]
+    password: Option<alloc::string::String>,
+    doors: Option<Doors>,
     shutdown: BrokerShutdownHandle,
     running: JoinHandle<()>,
     publishing: JoinHandle<()>,
@@ -64,8 +107,8 @@ impl Broker {
     /// called on a tokio runtime.
     ///
     /// # Errors
-    /// [`ListenError`] if the address cannot be had.
-    pub async fn bare(options: &BrokerOptions) -> Result<Self, ListenError> {
+    /// [`StartError`] if an address cannot be had, or a certificate not be used.
+    pub async fn bare(options: &BrokerOptions) -> Result<Self, StartError> {
         Self::run(options, None).await
     }
 
@@ -73,41 +116,49 @@ impl Broker {
     /// came with the engine. Must be called on a tokio runtime.
     ///
     /// # Errors
-    /// [`ListenError`] if the address cannot be had.
+    /// [`StartError`] if an address cannot be had, or a certificate not be used.
     pub async fn start(
         options: &BrokerOptions,
         engine: Engine,
         messages: mpsc::Receiver<Vec<Outgoing>>,
-    ) -> Result<Self, ListenError> {
+    ) -> Result<Self, StartError> {
         Self::run(options, Some((engine, messages))).await
     }
 
-    /// The address it listens on, with the port that was taken.
+    /// Where it listens.
     #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.address
+    pub const fn addresses(&self) -> Addresses {
+        self.addresses
     }
 
     /// Where a client in this process connects: the loopback address when the broker listens
     /// on all.
     #[cfg(feature = "client")]
-    pub(crate) fn endpoint(&self) -> Result<transport_tokio::Endpoint, ListenError> {
-        let mut address = self.address;
+    pub(crate) fn connect_options(&self) -> Result<transport_tokio::ConnectOptions, ListenError> {
+        let mut address = self.inner;
         if address.ip().is_unspecified() {
             address.set_ip(match address {
                 SocketAddr::V4(_) => core::net::Ipv4Addr::LOCALHOST.into(),
                 SocketAddr::V6(_) => core::net::Ipv6Addr::LOCALHOST.into(),
             });
         }
-        let endpoint = format!("mqtt://{address}").parse();
-        endpoint.map_err(|error: transport_tokio::EndpointError| ListenError::Other {
+        let options = transport_tokio::ConnectOptions::from_url(&format!("mqtt://{address}"));
+        let mut options = options.map_err(|error| ListenError::Other {
             address,
             source: error.into(),
-        })
+        })?;
+        if let Some(password) = &self.password {
+            options.user_name = Some("inside".to_string());
+            options.password = Some(password.clone());
+        }
+        Ok(options)
     }
 
     /// Disconnects everybody, and returns when the address is free.
     pub async fn stop(mut self) {
+        if let Some(doors) = self.doors.take() {
+            doors.close().await;
+        }
         self.shutdown.shutdown();
         let _ = (&mut self.running).await;
     }
@@ -115,7 +166,8 @@ impl Broker {
     async fn run(
         options: &BrokerOptions,
         service: Option<(Engine, mpsc::Receiver<Vec<Outgoing>>)>,
-    ) -> Result<Self, ListenError> {
+    ) -> Result<Self, StartError> {
+        let wanted = wanted(options)?;
         let mut config = config(options);
         let router = Arc::new(OnceLock::new());
         let messages = service.map(|(engine, messages)| {
@@ -128,11 +180,27 @@ impl Broker {
             messages
         });
         let failed = |text| refused(options.listen, text);
-        let broker = MqttBroker::with_config(config).await;
+        let broker = MqttBroker::with_config(config.clone()).await;
         let mut broker = broker.map_err(|error| failed(error.to_string()))?;
-        let address = broker.local_addr();
-        let address = address.ok_or_else(|| failed("it has no address".to_string()))?;
+        let inner = broker.local_addr();
+        let inner = inner.ok_or_else(|| failed("it has no address".to_string()))?;
         let _ = router.set(broker.router());
+
+        let mut addresses = Addresses {
+            plain: options.plain.then_some(inner),
+            ..Addresses::default()
+        };
+        let mut doors = Doors::new(House::new(&broker, config));
+        for (what, address, door) in wanted {
+            let taken = doors.open(address, door).await?;
+            *what(&mut addresses) = Some(taken);
+        }
+        let inside = (!options.plain).then(Inside::new);
+        #[cfg(feature = "client")]
+        let password = inside.as_ref().map(Inside::password);
+        if let Some(inside) = inside {
+            broker = broker.with_auth_provider(Arc::new(inside));
+        }
         let publishing = tokio::spawn(publish(broker.router(), messages));
         let shutdown = broker.shutdown_handle();
         let running = tokio::spawn(async move {
@@ -141,7 +209,11 @@ impl Broker {
             }
         });
         Ok(Self {
-            address,
+            addresses,
+            inner,
+            #[cfg(feature = "client")]
+            password,
+            doors: Some(doors),
             shutdown,
             running,
             publishing,
@@ -159,13 +231,55 @@ impl Drop for Broker {
 
 impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Broker({})", self.address)
+        write!(f, "Broker({:?})", self.addresses)
     }
 }
 
+/// Which of [`Addresses`] it is, the address asked for, and what is spoken there.
+type Wanted = (
+    fn(&mut Addresses) -> &mut Option<SocketAddr>,
+    SocketAddr,
+    Door,
+);
+
+/// What is to be listened on besides plain TCP: certificates are read before any address is taken.
+fn wanted(options: &BrokerOptions) -> Result<Vec<Wanted>, StartError> {
+    let certificates = || {
+        options
+            .certificates
+            .as_ref()
+            .ok_or(StartError::NoCertificate)
+    };
+    let mut wanted: Vec<Wanted> = Vec::new();
+    if let Some(address) = options.tls {
+        let door = Door::tls(certificates()?)?;
+        wanted.push((|addresses| &mut addresses.tls, address, door));
+    }
+    #[cfg(feature = "websocket")]
+    if let Some(address) = options.websocket {
+        wanted.push((
+            |addresses| &mut addresses.websocket,
+            address,
+            Door::WebSocket,
+        ));
+    }
+    #[cfg(feature = "websocket")]
+    if let Some(address) = options.websocket_tls {
+        let door = Door::websocket_tls(certificates()?)?;
+        wanted.push((|addresses| &mut addresses.websocket_tls, address, door));
+    }
+    Ok(wanted)
+}
+
 fn config(options: &BrokerOptions) -> BrokerConfig {
+    let inside = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listen = if options.plain {
+        options.listen
+    } else {
+        inside
+    };
     BrokerConfig {
-        bind_addresses: Vec::from([options.listen]),
+        bind_addresses: Vec::from([listen]),
         max_packet_size: options.max_packet_bytes,
         session_expiry_interval: options.max_session,
         max_subscriptions_per_client: options.max_subscriptions.unwrap_or(0),

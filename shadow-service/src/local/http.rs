@@ -6,6 +6,8 @@
 
 mod route;
 
+#[cfg(feature = "tls")]
+use crate::local::{StartError, tls::TlsFiles};
 use crate::{
     error::{Rejection, ShadowError},
     local::{Engine, ListenError},
@@ -49,6 +51,26 @@ impl HttpServer {
     /// # Errors
     /// [`ListenError`] if the address cannot be had.
     pub async fn start(engine: Engine, listen: SocketAddr) -> Result<Self, ListenError> {
+        Self::listen(engine, listen, Wire::Plain).await
+    }
+
+    /// As [`start`](Self::start), over TLS.
+    ///
+    /// # Errors
+    /// [`StartError`] if the address cannot be had, or a certificate not be used.
+    #[cfg(feature = "tls")]
+    pub async fn start_tls(
+        engine: Engine,
+        listen: SocketAddr,
+        files: &TlsFiles,
+    ) -> Result<Self, StartError> {
+        // AWS's name for this, which goes with port 443; a client that offers no names is served too.
+        let config = files.load(&[b"http/1.1", b"x-amzn-http-ca"])?;
+        let wire = Wire::Tls(tokio_rustls::TlsAcceptor::from(config));
+        Ok(Self::listen(engine, listen, wire).await?)
+    }
+
+    async fn listen(engine: Engine, listen: SocketAddr, wire: Wire) -> Result<Self, ListenError> {
         let error = |source| ListenError::new(listen, source);
         let listener = TcpListener::bind(listen).await.map_err(error)?;
         let address = listener.local_addr().map_err(error)?;
@@ -57,7 +79,7 @@ impl HttpServer {
             engine,
             requests: AtomicU64::new(0),
         });
-        let accepting = tokio::spawn(accept(listener, server, stopped));
+        let accepting = tokio::spawn(accept(listener, wire, server, stopped));
         Ok(Self {
             address,
             stop,
@@ -90,12 +112,25 @@ impl fmt::Debug for HttpServer {
     }
 }
 
+/// What is under HTTP.
+#[derive(Clone)]
+enum Wire {
+    Plain,
+    #[cfg(feature = "tls")]
+    Tls(tokio_rustls::TlsAcceptor),
+}
+
 struct Data {
     engine: Engine,
     requests: AtomicU64,
 }
 
-async fn accept(listener: TcpListener, data: Arc<Data>, mut stopped: watch::Receiver<bool>) {
+async fn accept(
+    listener: TcpListener,
+    wire: Wire,
+    data: Arc<Data>,
+    mut stopped: watch::Receiver<bool>,
+) {
     let free = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -116,7 +151,7 @@ async fn accept(listener: TcpListener, data: Arc<Data>, mut stopped: watch::Rece
                 continue;
             }
         };
-        let connection = serve(stream, Arc::clone(&data), stopped.clone());
+        let connection = connect(stream, wire.clone(), Arc::clone(&data), stopped.clone());
         connections.spawn(async move {
             connection.await;
             drop(place);
@@ -126,9 +161,26 @@ async fn accept(listener: TcpListener, data: Arc<Data>, mut stopped: watch::Rece
     while connections.join_next().await.is_some() {}
 }
 
-async fn serve(stream: TcpStream, data: Arc<Data>, mut stopped: watch::Receiver<bool>) {
+async fn connect(stream: TcpStream, wire: Wire, data: Arc<Data>, stopped: watch::Receiver<bool>) {
     // An answer is one small write; waiting for more to send only delays it.
     let _ = stream.set_nodelay(true);
+    match wire {
+        Wire::Plain => serve(stream, data, stopped).await,
+        #[cfg(feature = "tls")]
+        Wire::Tls(acceptor) => {
+            match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => serve(stream, data, stopped).await,
+                Ok(Err(error)) => tracing::warn!(%error, "no TLS connection"),
+                Err(_) => tracing::warn!("no TLS connection: the handshake takes too long"),
+            }
+        }
+    }
+}
+
+async fn serve<S>(stream: S, data: Arc<Data>, mut stopped: watch::Receiver<bool>)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
     let handler = service_fn(move |request| {
         let data = Arc::clone(&data);
         async move { Ok::<_, Infallible>(respond(&data, request).await) }
@@ -226,5 +278,8 @@ async fn payload(engine: &Engine, body: Incoming) -> Result<Bytes, ShadowError> 
 const CONNECTIONS: usize = 1024;
 /// How long a connection may take to send the head of a request, or its body.
 const IDLE: Duration = Duration::from_secs(60);
+/// How long a TLS handshake may take.
+#[cfg(feature = "tls")]
+const HANDSHAKE: Duration = Duration::from_secs(5);
 /// How long stopping waits for requests that have begun.
 const PATIENCE: Duration = Duration::from_secs(5);

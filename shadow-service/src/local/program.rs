@@ -7,16 +7,17 @@
 )]
 
 mod args;
+mod greeting;
 
 use crate::{
     file_store::FileStore,
-    local::{Options, Served, Server, broker::BrokerOptions},
+    local::{Options, Served, Server, broker::BrokerOptions, dev_certs::DevCertificates},
 };
-use args::{Args, HELP, Mqtt, Run};
+use args::{Args, Certificates, HELP, Mqtt, Run};
 use core::fmt::Display;
 use std::{
-    borrow::ToOwned as _, boxed::Box, ffi::OsString, format, io::Write as _, process::ExitCode,
-    string::String, sync::Arc,
+    boxed::Box, ffi::OsString, format, io::Write as _, process::ExitCode, string::String,
+    string::ToString as _, sync::Arc,
 };
 use transport_tokio::{ConnectOptions, ConnectionEvent};
 
@@ -47,37 +48,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 async fn serve(run: Run) -> ExitCode {
-    let mut options = Options::default();
-    options.settings = run.settings;
-    match &run.mqtt {
-        Mqtt::Listen(address) => {
-            let mut broker = BrokerOptions::default();
-            broker.listen = *address;
-            options.broker = Some(broker);
-        }
-        Mqtt::Broker(url) => match ConnectOptions::from_url(url) {
-            Ok(connect) => {
-                options.mqtt = Some(connect);
-                options.connection = Some(Arc::new(|event: &ConnectionEvent| {
-                    print(&format!("{event}\n"));
-                }));
-            }
-            Err(error) => return fail(2, &format_args!("--broker: {error}")),
-        },
-    }
-    options.http = run.http;
-    options.republish = run.republish;
-    if let Some(directory) = &run.data {
-        match FileStore::open(directory) {
-            Ok(store) => options.store = Some(Box::new(store)),
-            Err(error) => return fail(1, &error),
-        }
-    }
-    if run.verbose {
-        options.observer = Some(Arc::new(|served: &Served<'_>| {
-            print(&format!("{served}\n"));
-        }));
-    }
+    let (options, certificates) = match options(&run) {
+        Ok(options) => options,
+        Err((code, error)) => return fail(code, &error),
+    };
     // Asked for before anything is said, so that whoever reads it may signal at once.
     let stop = match Stop::listen() {
         Ok(stop) => stop,
@@ -87,21 +61,7 @@ async fn serve(run: Run) -> ExitCode {
         Ok(server) => server,
         Err(error) => return fail(1, &error),
     };
-    let mut greeting = String::new();
-    if let Some(address) = server.mqtt_address() {
-        greeting += &format!("shadow service for MQTT 3.1.1 and 5 on mqtt://{address}\n");
-    }
-    if let Mqtt::Broker(url) = &run.mqtt {
-        greeting += &format!("shadow service on the broker {url}\n");
-    }
-    if let Some(address) = server.http_address() {
-        greeting += &format!("REST data plane on http://{address}\n");
-    }
-    greeting += &match run.data {
-        Some(directory) => format!("documents are kept in {}\n", directory.display()),
-        None => "documents are kept in memory and end with this process\n".to_owned(),
-    };
-    print(&greeting);
+    print(&greeting::greeting(&server, &run, certificates.as_ref()));
     let ended = tokio::select! {
         () = stop.requested() => None,
         ended = server.ended() => Some(ended),
@@ -111,6 +71,58 @@ async fn serve(run: Run) -> ExitCode {
         None => ExitCode::SUCCESS,
         Some(ended) => fail(1, &ended),
     }
+}
+
+/// What the server is to do, and certificates that were made for it. An error comes with the exit
+/// code.
+fn options(run: &Run) -> Result<(Options, Option<DevCertificates>), (u8, String)> {
+    let mut options = Options::default();
+    options.settings = run.settings.clone();
+    let mut made = None;
+    let certificates = match &run.certificates {
+        None => None,
+        Some(Certificates::Files(files)) => Some(files.clone()),
+        Some(Certificates::Made { directory, names }) => {
+            let now = options.clock.now();
+            let found = DevCertificates::in_directory(directory, names, now);
+            let found = found.map_err(|error| (1, format!("--dev-certs: {error}")))?;
+            Some(made.insert(found).server.clone())
+        }
+    };
+    match &run.mqtt {
+        Mqtt::Listen(listen) => {
+            let mut broker = BrokerOptions::default();
+            broker.plain = listen.plain.is_some();
+            if let Some(plain) = listen.plain {
+                broker.listen = plain;
+            }
+            broker.tls = listen.tls;
+            broker.websocket = listen.websocket;
+            broker.websocket_tls = listen.websocket_tls;
+            broker.certificates.clone_from(&certificates);
+            options.broker = Some(broker);
+        }
+        Mqtt::Broker(url) => {
+            let connect = ConnectOptions::from_url(url);
+            options.mqtt = Some(connect.map_err(|error| (2, format!("--broker: {error}")))?);
+            options.connection = Some(Arc::new(|event: &ConnectionEvent| {
+                print(&format!("{event}\n"));
+            }));
+        }
+    }
+    options.http = run.http;
+    options.https = run.https.zip(certificates);
+    options.republish.clone_from(&run.republish);
+    if let Some(directory) = &run.data {
+        let store = FileStore::open(directory).map_err(|error| (1, error.to_string()))?;
+        options.store = Some(Box::new(store));
+    }
+    if run.verbose {
+        options.observer = Some(Arc::new(|served: &Served<'_>| {
+            print(&format!("{served}\n"));
+        }));
+    }
+    Ok((options, made))
 }
 
 /// Ctrl-C anywhere, and SIGTERM on Unix.

@@ -14,9 +14,11 @@ use core::net::SocketAddr;
 use tokio::{sync::mpsc, task::JoinHandle};
 
 #[cfg(feature = "broker")]
-use crate::local::broker::{Broker, BrokerOptions};
+use crate::local::broker::{Addresses, Broker, BrokerOptions};
 #[cfg(feature = "http")]
 use crate::local::http::HttpServer;
+#[cfg(feature = "tls")]
+use crate::local::tls::{TlsFiles, TlsFilesError};
 #[cfg(feature = "client")]
 use crate::local::{
     mqtt::{AttachError, Attached, ConnectionObserver, Ended},
@@ -52,6 +54,9 @@ pub struct Options {
     /// Where the REST data plane listens, if anywhere; port 0 takes a free one.
     #[cfg(feature = "http")]
     pub http: Option<SocketAddr>,
+    /// Where the REST data plane listens for TLS, if anywhere, and with which certificates.
+    #[cfg(all(feature = "http", feature = "tls"))]
+    pub https: Option<(SocketAddr, TlsFiles)>,
 }
 
 impl Options {
@@ -85,6 +90,8 @@ impl fmt::Debug for Options {
         f.field("mqtt", &self.mqtt);
         #[cfg(feature = "http")]
         f.field("http", &self.http);
+        #[cfg(all(feature = "http", feature = "tls"))]
+        f.field("https", &self.https);
         f.finish_non_exhaustive()
     }
 }
@@ -115,6 +122,8 @@ pub struct Server {
     mqtt: Mqtt,
     #[cfg(feature = "http")]
     http: Option<HttpServer>,
+    #[cfg(all(feature = "http", feature = "tls"))]
+    https: Option<HttpServer>,
 }
 
 impl Server {
@@ -132,6 +141,8 @@ impl Server {
         let (engine, messages) = Engine::new(service, clock, options.observer.take());
         #[cfg(feature = "http")]
         let listen = options.http;
+        #[cfg(all(feature = "http", feature = "tls"))]
+        let secure = options.https.take();
         #[cfg(feature = "client")]
         let rules = core::mem::take(&mut options.republish);
         let mqtt = Mqtt::start(options, engine.clone(), messages).await?;
@@ -142,6 +153,13 @@ impl Server {
             Some(listen) => Some(HttpServer::start(engine.clone(), listen).await?),
             None => None,
         };
+        #[cfg(all(feature = "http", feature = "tls"))]
+        let https = match secure {
+            Some((listen, files)) => {
+                Some(HttpServer::start_tls(engine.clone(), listen, &files).await?)
+            }
+            None => None,
+        };
         Ok(Self {
             engine,
             #[cfg(feature = "client")]
@@ -149,18 +167,27 @@ impl Server {
             mqtt,
             #[cfg(feature = "http")]
             http,
+            #[cfg(all(feature = "http", feature = "tls"))]
+            https,
         })
+    }
+
+    /// Where MQTT clients connect over plain TCP, if there is an embedded broker that listens so.
+    #[cfg(feature = "broker")]
+    #[must_use]
+    pub fn mqtt_address(&self) -> Option<SocketAddr> {
+        self.mqtt_addresses().plain
     }
 
     /// Where MQTT clients connect, if there is an embedded broker.
     #[cfg(feature = "broker")]
     #[must_use]
-    pub fn mqtt_address(&self) -> Option<SocketAddr> {
+    pub fn mqtt_addresses(&self) -> Addresses {
         match &self.mqtt {
-            Mqtt::Embedded(broker) => Some(broker.address()),
+            Mqtt::Embedded(broker) => broker.addresses(),
             #[cfg(feature = "client")]
-            Mqtt::Attached(_) => None,
-            Mqtt::None(_) => None,
+            Mqtt::Attached(_) => Addresses::default(),
+            Mqtt::None(_) => Addresses::default(),
         }
     }
 
@@ -169,6 +196,13 @@ impl Server {
     #[must_use]
     pub fn http_address(&self) -> Option<SocketAddr> {
         self.http.as_ref().map(HttpServer::address)
+    }
+
+    /// Where the REST data plane listens for TLS, if it does.
+    #[cfg(all(feature = "http", feature = "tls"))]
+    #[must_use]
+    pub fn https_address(&self) -> Option<SocketAddr> {
+        self.https.as_ref().map(HttpServer::address)
     }
 
     /// The service inside, for tests that look at documents or make requests themselves.
@@ -195,6 +229,10 @@ impl Server {
         if let Some(http) = self.http {
             http.stop().await;
         }
+        #[cfg(all(feature = "http", feature = "tls"))]
+        if let Some(https) = self.https {
+            https.stop().await;
+        }
         #[cfg(feature = "client")]
         drop(self.republishing);
         match self.mqtt {
@@ -211,7 +249,7 @@ impl Server {
 #[derive(Debug)]
 enum Mqtt {
     #[cfg(feature = "broker")]
-    Embedded(Broker),
+    Embedded(Box<Broker>),
     #[cfg(feature = "client")]
     Attached(Attached),
     /// Nobody hears the messages.
@@ -232,7 +270,7 @@ impl Mqtt {
         #[cfg(feature = "broker")]
         if let Some(broker) = options.broker {
             let broker = Broker::start(&broker, engine, messages);
-            return Ok(Self::Embedded(broker.await?));
+            return Ok(Self::Embedded(Box::new(broker.await?)));
         }
         drop((options, engine));
         Ok(Self::None(Discard(tokio::spawn(async move {
@@ -253,7 +291,7 @@ impl Mqtt {
         let client = match self {
             #[cfg(feature = "broker")]
             Self::Embedded(broker) => {
-                let mut options = ConnectOptions::new(broker.endpoint()?);
+                let mut options = broker.connect_options()?;
                 options.unlimited();
                 let client = transport_tokio::connect(options).await;
                 client.map_err(AttachError::Connect)?
@@ -281,6 +319,12 @@ impl Drop for Discard {
 pub enum StartError {
     /// An address cannot be had.
     Listen(ListenError),
+    /// A certificate or a key cannot be used.
+    #[cfg(feature = "tls")]
+    Certificates(TlsFilesError),
+    /// TLS is wanted, and there is no certificate.
+    #[cfg(feature = "tls")]
+    NoCertificate,
     /// The broker to attach to cannot be used.
     #[cfg(feature = "client")]
     Attach(AttachError),
@@ -290,6 +334,10 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listen(error) => error.fmt(f),
+            #[cfg(feature = "tls")]
+            Self::Certificates(error) => error.fmt(f),
+            #[cfg(feature = "tls")]
+            Self::NoCertificate => f.write_str("TLS needs a certificate and its private key"),
             #[cfg(feature = "client")]
             Self::Attach(error) => error.fmt(f),
         }
@@ -301,6 +349,13 @@ impl core::error::Error for StartError {}
 impl From<ListenError> for StartError {
     fn from(error: ListenError) -> Self {
         Self::Listen(error)
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<TlsFilesError> for StartError {
+    fn from(error: TlsFilesError) -> Self {
+        Self::Certificates(error)
     }
 }
 
