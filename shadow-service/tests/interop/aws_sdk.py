@@ -1,7 +1,11 @@
 """The unmodified AWS SDKs against the local service: boto3's iot-data client over HTTP, and
 both generations of awsiotsdk's shadow client over MQTT 3.1.1 and MQTT 5.
 
-Usage: aws_sdk.py MQTT_HOST MQTT_PORT HTTP_URL
+Usage: aws_sdk.py plain HOST MQTT_PORT HTTP_PORT
+       aws_sdk.py tls HOST MQTT_PORT HTTPS_PORT CA CERTIFICATE KEY
+
+Over TLS the clients are made as AWS's own samples make them (`awsiot.mqtt_connection_builder`,
+`awsiot.mqtt5_client_builder`), with mutual TLS.
 """
 
 import json
@@ -13,17 +17,29 @@ import threading
 import boto3
 from awscrt import io, mqtt, mqtt5
 from awscrt.mqtt_request_response import ClientOptions as RequestResponseOptions
-from awsiot import ServiceStreamOptions, V2ServiceException, iotshadow
+from awsiot import (
+    ServiceStreamOptions,
+    V2ServiceException,
+    iotshadow,
+    mqtt5_client_builder,
+    mqtt_connection_builder,
+)
+from botocore.config import Config
 
 LIMIT = 20
 QOS = mqtt.QoS.AT_LEAST_ONCE
-HOST, PORT, HTTP = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+MODE, HOST, PORT, HTTP = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+CA, CERTIFICATE, KEY = sys.argv[5:] if MODE == "tls" else (None, None, None)
 
 
 def rest():
+    tls = {}
+    if MODE == "tls":
+        tls = {"verify": CA, "config": Config(client_cert=(CERTIFICATE, KEY))}
     client = boto3.client(
         "iot-data",
-        endpoint_url=HTTP,
+        endpoint_url=f"{'https' if tls else 'http'}://{HOST}:{HTTP}",
+        **tls,
         region_name="eu-west-1",
         aws_access_key_id="any",
         aws_secret_access_key="any",
@@ -183,19 +199,37 @@ def main():
     bootstrap = io.ClientBootstrap(
         (group := io.EventLoopGroup(1)), io.DefaultHostResolver(group)
     )
-    old = mqtt.Connection(
-        mqtt.Client(bootstrap, None), host_name=HOST, port=PORT, client_id="sdk-3", clean_session=True
-    )
-    old.connect().result(LIMIT)
     connected, stopped = threading.Event(), threading.Event()
-    new = mqtt5.Client(mqtt5.ClientOptions(
-        host_name=HOST,
-        port=PORT,
-        bootstrap=bootstrap,
-        connect_options=mqtt5.ConnectPacket(client_id="sdk-5"),
-        on_lifecycle_event_connection_success_fn=lambda _: connected.set(),
-        on_lifecycle_event_stopped_fn=lambda _: stopped.set(),
-    ))
+    if MODE == "tls":
+        files = {"cert_filepath": CERTIFICATE, "pri_key_filepath": KEY, "ca_filepath": CA}
+        where = {"endpoint": HOST, "port": PORT, "client_bootstrap": bootstrap}
+        old = mqtt_connection_builder.mtls_from_path(
+            **where, **files, client_id="sdk-3", clean_session=True
+        )
+        new = mqtt5_client_builder.mtls_from_path(
+            **where,
+            **files,
+            client_id="sdk-5",
+            on_lifecycle_connection_success=lambda _: connected.set(),
+            on_lifecycle_stopped=lambda _: stopped.set(),
+        )
+    else:
+        old = mqtt.Connection(
+            mqtt.Client(bootstrap, None),
+            host_name=HOST,
+            port=PORT,
+            client_id="sdk-3",
+            clean_session=True,
+        )
+        new = mqtt5.Client(mqtt5.ClientOptions(
+            host_name=HOST,
+            port=PORT,
+            bootstrap=bootstrap,
+            connect_options=mqtt5.ConnectPacket(client_id="sdk-5"),
+            on_lifecycle_event_connection_success_fn=lambda _: connected.set(),
+            on_lifecycle_event_stopped_fn=lambda _: stopped.set(),
+        ))
+    old.connect().result(LIMIT)
     new.start()
     assert connected.wait(LIMIT)
     first_generation(old, "first-3")
