@@ -30,7 +30,8 @@ impl Client {
                 entry.failures = 0;
                 let follow = Interest::DELTA | Interest::DOCUMENTS;
                 let fetching = entry.resync.is_some() || entry.resync_at.is_some();
-                if !fetching && !covers.intersection(follow).is_empty() {
+                let possible = entry.refused.intersection(Interest::GET).is_empty();
+                if !fetching && possible && !covers.intersection(follow).is_empty() {
                     // What was published before it was granted is missing.
                     self.resync_soon(*shadow);
                 }
