@@ -103,3 +103,81 @@ fn json(json: &Option<Json>) -> usize {
 fn sum<const N: usize>(parts: [usize; N]) -> usize {
     parts.iter().sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Operation, Origin, ShadowHandle, TopicKind,
+        wire::{self, Message},
+    };
+    use alloc::{boxed::Box, vec::Vec};
+
+    const SHADOW: ShadowHandle = ShadowHandle {
+        slot: 0,
+        generation: 0,
+    };
+
+    fn read(kind: TopicKind, payload: &str) -> Vec<Event> {
+        let kept = Some(Json::from_text("[123]").unwrap());
+        let foreign = |answer, payload| Event::ForeignAnswer {
+            shadow: SHADOW,
+            token: None,
+            operation: Operation::Get,
+            answer: Ok(answer),
+            payload,
+        };
+        let ready = |document| Event::Ready {
+            shadow: SHADOW,
+            document,
+            fetched: true,
+        };
+        match wire::decode(kind, payload.as_bytes()).unwrap() {
+            Message::GetAccepted(answer) => {
+                let document = Box::new(Document::from(answer));
+                let got = Accepted::Get(document.clone());
+                [foreign(got.clone(), None), foreign(got, kept)]
+                    .into_iter()
+                    .chain([ready(Some(document)), ready(None)])
+                    .collect()
+            }
+            Message::UpdateAccepted(answer) => {
+                let updated = Accepted::Update(Box::new(Updated::from(answer)));
+                [foreign(updated, kept)].into()
+            }
+            Message::Delta(delta) => [Event::Delta {
+                shadow: SHADOW,
+                delta: Delta::from_wire(&delta),
+                origin: Origin::Unknown,
+                payload: kept,
+            }]
+            .into(),
+            Message::Documents(documents) => [Event::Documents {
+                shadow: SHADOW,
+                documents: Box::new(Documents::from_wire(&documents)),
+                origin: Origin::Unknown,
+                payload: kept,
+            }]
+            .into(),
+            Message::Request(_) | Message::DeleteAccepted(_) | Message::Rejected(_) => panic!(),
+        }
+    }
+
+    #[test]
+    fn all_json_counts_and_nothing_twice() {
+        let sections = r#""state":{"desired":{"a":1},"reported":[10],"delta":1000}"#;
+        let whole = alloc::format!(r#"{{{sections},"metadata":{{"b":22}},"version":1}}"#);
+        let snapshot = r#"{"state":{"desired":{"a":1},"reported":7},"metadata":99,"version":1}"#;
+        let documents = alloc::format!(r#"{{"previous":{snapshot},"current":{snapshot}}}"#);
+        for (kind, payload, weights) in [
+            (TopicKind::GetAccepted, &whole, &[23, 28, 23, 0][..]),
+            (TopicKind::UpdateAccepted, &whole, &[24]),
+            (TopicKind::UpdateDelta, &whole, &[48 + 8 + 5]),
+            (TopicKind::UpdateDocuments, &documents, &[2 * 10 + 5]),
+        ] {
+            let events = read(kind, payload);
+            let found: Vec<usize> = events.iter().map(weight).collect();
+            assert_eq!(found, weights, "{events:?}");
+        }
+    }
+}
