@@ -36,6 +36,11 @@ fn adapters() -> Vec<Arc<dyn Adapter>> {
             name: "smol",
             connect: |options| Box::pin(transport_async_std::smol::connect(options)),
         }),
+        #[cfg(target_os = "linux")]
+        Arc::new(Function {
+            name: "paho",
+            connect: |options| Box::pin(transport_paho::connect(options)),
+        }),
         // Served by a thread of the client's own instead of this test's runtime.
         Arc::new(Function {
             name: "blocking",

@@ -75,14 +75,16 @@ impl Driver {
             hub.handle_timeout();
             // Before looking for something to do.
             hub.register(&self.waker);
-            while let Some(step) = self.life.poll_step() {
-                if step == LifeStep::Stop {
-                    return self.stop();
+            loop {
+                // Outcomes are given out on the way, after which a shutdown may be due.
+                while let Some(action) = hub.poll_action() {
+                    self.session.act(action);
                 }
-                self.step(step);
-            }
-            while let Some(action) = hub.poll_action() {
-                self.session.act(action);
+                match self.life.poll_step() {
+                    Some(LifeStep::Stop) => return self.stop(),
+                    Some(step) => self.step(step),
+                    None => break,
+                }
             }
             let mut timeout = hub.time_left();
             if let Some(at) = self.life.poll_timeout() {

@@ -212,7 +212,8 @@ impl Session {
         if u64::try_from(size).unwrap_or(u64::MAX) > u64::from(limit) {
             return Err(ProtocolError::TooLarge { size, limit });
         }
-        // The C library does not look whether it is UTF-8, and its bindings panic.
+        // Neither the C library nor its bindings look whether it is UTF-8; most of those that are
+        // not end the process before, but one that had to wait in the C library comes here.
         let topic = catch_unwind(AssertUnwindSafe(|| message.topic()));
         let packet = "PUBLISH";
         let topic = topic.map_err(|_| ProtocolError::Malformed { packet })?;

@@ -71,8 +71,10 @@ fn serve(client: TcpStream, credentials: Option<&str>, log: &Mutex<Vec<String>>)
     else {
         return client.write_all(b"HTTP/1.1 400 CONNECT alone is served here\r\n\r\n");
     };
-    let wanted = credentials.map(|it| format!("Proxy-Authorization: Basic {it}"));
-    if wanted.is_some_and(|wanted| !lines.contains(&wanted)) {
+    let shown = lines.iter().filter_map(|line| line.split_once(": "));
+    let mut shown = shown.filter(|(name, _)| name.eq_ignore_ascii_case("Proxy-Authorization"));
+    let wanted = credentials.map(|it| format!("Basic {it}"));
+    if wanted.is_some_and(|wanted| shown.all(|(_, value)| value != wanted)) {
         let answer = "HTTP/1.1 407 Who are you\r\nProxy-Authenticate: Basic realm=\"test\"\r\n\r\n";
         return client.write_all(answer.as_bytes());
     }
