@@ -37,6 +37,10 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+// Documentation only. Its examples use these features.
+#[cfg(all(doc, feature = "sigv4", feature = "tokio"))]
+pub mod guide;
+
 pub use shadow_proto as proto;
 #[cfg(feature = "async-std")]
 pub use transport_async_std::async_std;
