@@ -36,8 +36,11 @@ pub fn assert_conforms(adapter: impl Adapter) {
     assert!(failures.is_empty(), "\n{}\n", failures.join("\n"));
 }
 
-async fn play(adapters: Vec<Arc<dyn Adapter>>) -> Result<Report, MissingTool> {
+async fn play(mut adapters: Vec<Arc<dyn Adapter>>) -> Result<Report, MissingTool> {
     let only = std::env::var("SHADOW_SCENARIO").unwrap_or_default();
+    if let Ok(adapter) = std::env::var("SHADOW_ADAPTER") {
+        adapters.retain(|it| it.name() == adapter);
+    }
     let brokers = Brokers::start().await?;
     let names = adapters.iter().map(|adapter| adapter.name()).collect();
     let turns = Arc::new(Semaphore::new(AT_ONCE));

@@ -1,10 +1,27 @@
 //! All adapters on all scenarios, and the table of it.
 
+#[cfg(feature = "paho")]
+#[path = "../../examples/attach_paho.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "its main is for those who run it"
+)]
+mod attach_paho;
+#[path = "../../examples/attach_rumqttc.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "its main is for those who run it"
+)]
+mod attach_rumqttc;
+
 use std::{fs, path::Path, sync::Arc};
 
-use conformance::{Adapter, Connecting, Report, run};
+use conformance::{Adapter, Connecting, Report, Setting, run};
+use rumqttc::MqttOptions;
 use testkit::skip_or_fail;
-use transport_core::ConnectOptions;
+use transport_core::{ConnectError, ConnectOptions, HubOptions, MqttVersion, OpenError};
 
 /// An adapter that is a function.
 struct Function {
@@ -52,8 +69,95 @@ fn adapters() -> Vec<Arc<dyn Adapter>> {
                 })
             },
         }),
+        Arc::new(Rumqttc),
+        #[cfg(feature = "paho")]
+        Arc::new(Paho),
     ]
 }
+
+/// The example of attaching to rumqttc.
+struct Rumqttc;
+
+impl Adapter for Rumqttc {
+    fn name(&self) -> &'static str {
+        "attached to rumqttc"
+    }
+
+    fn connect(&self, options: ConnectOptions) -> Connecting {
+        let endpoint = &options.endpoint;
+        let mut mqtt = MqttOptions::new(&options.client_id, endpoint.host(), endpoint.port());
+        mqtt.set_clean_session(options.clean_start);
+        mqtt.set_max_packet_size(MIB, MIB);
+        let (shadows, hub) = (options.shadow_config(), hub_options(&options));
+        Box::pin(async move {
+            let attached = attach_rumqttc::attach(mqtt, shadows, hub).await;
+            attached.map_err(|error| failed(&error))
+        })
+    }
+
+    fn hole(&self, _: &str, setting: Setting) -> Option<&'static str> {
+        (setting.version == MqttVersion::V5)
+            .then_some("rumqttc has other types for MQTT 5; the example shows those for 3.1.1")
+    }
+}
+
+/// The example of attaching to Paho.
+#[cfg(feature = "paho")]
+struct Paho;
+
+#[cfg(feature = "paho")]
+impl Adapter for Paho {
+    fn name(&self) -> &'static str {
+        "attached to Paho"
+    }
+
+    fn connect(&self, options: ConnectOptions) -> Connecting {
+        use paho_mqtt::{ConnectOptionsBuilder, CreateOptionsBuilder, PropertyCode, properties};
+
+        let create = CreateOptionsBuilder::new()
+            .server_uri(options.endpoint.to_string())
+            .client_id(&options.client_id)
+            .mqtt_version(match options.version {
+                MqttVersion::V5 => paho_mqtt::MQTT_VERSION_5,
+                _ => paho_mqtt::MQTT_VERSION_3_1_1,
+            })
+            .persistence(None)
+            .finalize();
+        let connect = match options.version {
+            MqttVersion::V5 => {
+                let expiry = options.session_expiry.unwrap_or_default().as_secs();
+                let mut connect = ConnectOptionsBuilder::new_v5();
+                connect.clean_start(options.clean_start).properties(
+                    properties! { PropertyCode::SessionExpiryInterval => expiry as u32 },
+                );
+                connect.finalize()
+            }
+            _ => {
+                let mut connect = ConnectOptionsBuilder::new_v3();
+                connect.clean_session(options.clean_start).finalize()
+            }
+        };
+        let (shadows, hub) = (options.shadow_config(), hub_options(&options));
+        Box::pin(async move {
+            let attached = attach_paho::attach(create, connect, shadows, hub).await;
+            attached.map_err(|error| failed(&error))
+        })
+    }
+}
+
+fn hub_options(options: &ConnectOptions) -> HubOptions {
+    let mut hub = HubOptions::default();
+    hub.operation_timeout = options.operation_timeout;
+    hub.message_buffer = options.message_buffer;
+    hub
+}
+
+fn failed(error: &(dyn core::error::Error + Send + Sync)) -> ConnectError {
+    let error = std::io::Error::other(error.to_string());
+    ConnectError::Open(OpenError::new("connect", &error))
+}
+
+const MIB: usize = 1024 * 1024;
 
 #[test]
 fn every_scenario_on_every_adapter() {
@@ -68,7 +172,12 @@ fn every_scenario_on_every_adapter() {
 
 /// The table in the documentation is that of this run.
 fn check_table(report: &Report) {
-    if std::env::var_os("SHADOW_SCENARIO").is_some() {
+    // A part is no table.
+    if cfg!(not(feature = "paho")) {
+        return;
+    }
+    let part = ["SHADOW_ADAPTER", "SHADOW_SCENARIO"];
+    if part.iter().any(|it| std::env::var_os(it).is_some()) {
         return;
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/conformance.md");

@@ -62,6 +62,19 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// What its answer names it by.
+    #[must_use]
+    pub const fn id(&self) -> ActionId {
+        match self {
+            Self::Subscribe { id, .. }
+            | Self::Unsubscribe { id, .. }
+            | Self::Publish { id, .. }
+            | Self::Withdraw { id } => *id,
+        }
+    }
+}
+
 /// Names one action until it is answered.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ActionId(pub(crate) Of);

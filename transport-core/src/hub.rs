@@ -209,13 +209,14 @@ impl Hub {
         self.handle_puback(id, PubackCode::SUCCESS);
     }
 
-    /// An [`Action::Publish`] could not be sent, because the session does not take it or for lack
-    /// of a connection.
+    /// An action could not be done, because the session does not take it or for lack of a
+    /// connection. A publish has failed; the others are asked for again.
     pub fn handle_send_failed(&self, id: ActionId) {
         self.drive(|state, now| match id.0 {
             Of::Request(id) => state.client.handle_send_failed(id, now),
             Of::Message(id) => state.message_failed(id, crate::PublishFailure::NotSent),
-            Of::Shadows(_) | Of::Filter(_) => {}
+            Of::Shadows(id) => state.client.handle_subscribe_failed(id, now),
+            Of::Filter(id) => state.filter_failed(id),
         });
     }
 
@@ -227,13 +228,17 @@ impl Hub {
         }
     }
 
-    /// An [`Action::Publish`] was sent, and the session was lost before its answer.
+    /// An action was sent, and the session was lost before its answer. A publish has failed; the
+    /// others are asked for again.
     pub fn handle_lost(&self, id: ActionId) {
-        self.drive(|state, _| match id.0 {
+        match id.0 {
             // The shadow client knows, from the next connect, that the session is lost.
-            Of::Request(_) | Of::Shadows(_) | Of::Filter(_) => {}
-            Of::Message(id) => state.message_failed(id, crate::PublishFailure::Lost),
-        });
+            Of::Request(_) => {}
+            Of::Message(id) => {
+                self.drive(|state, _| state.message_failed(id, crate::PublishFailure::Lost));
+            }
+            Of::Shadows(_) | Of::Filter(_) => self.handle_send_failed(id),
+        }
     }
 
     /// Tells the handles what happened to the connection.
@@ -265,13 +270,21 @@ impl Hub {
         shadows.into_iter().chain(plain).min()
     }
 
-    /// How long until [`poll_timeout`](Self::poll_timeout) is due, at most an hour: what a timer
-    /// of any runtime takes.
+    /// How long a driver may wait, at most an hour: until [`poll_timeout`](Self::poll_timeout) is
+    /// due or the time for a shutdown is over; no time at all once [`is_over`](Self::is_over).
     #[must_use]
     pub fn time_left(&self) -> Duration {
+        if self.is_over() {
+            return Duration::ZERO;
+        }
+        let stop = match self.stop_request() {
+            Some(StopRequest::By(deadline)) => Some(deadline),
+            Some(StopRequest::Now) | None => None,
+        };
         let hour = Duration::from_secs(60 * 60);
         let left = |at: Instant| at.saturating_since(self.now()).min(hour);
-        self.poll_timeout().map_or(hour, left)
+        let next = self.poll_timeout().into_iter().chain(stop).min();
+        next.map_or(hour, left)
     }
 
     /// Resolves once a handle was used since the last time, so that there may be something to do.
@@ -309,6 +322,23 @@ impl Hub {
             Phase::Stopping(deadline) => Some(StopRequest::By(deadline)),
             Phase::Stopped => Some(StopRequest::Now),
         }
+    }
+
+    /// Whether the driver is to end now: nobody is left, or a shutdown has nothing more to wait
+    /// for.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        match self.stop_request() {
+            None => false,
+            Some(StopRequest::Now) => true,
+            Some(StopRequest::By(deadline)) => deadline <= self.now() || self.is_idle(),
+        }
+    }
+
+    /// Whether there is a connection, as far as the driver told.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.shared.lock().client.is_connected()
     }
 
     /// Whether nobody waits for the outcome of a request or a plain publish.

@@ -16,7 +16,8 @@
 //! # Attach to the MQTT client you have
 //!
 //! Whoever has an MQTT client already drives a [`Hub`] with it: hand in what arrives, do what
-//! [`Hub::poll_action`] says.
+//! [`Hub::poll_action`] says. `examples/attach_rumqttc.rs` and `examples/attach_paho.rs` do it for these two; a client
+//! that tells packet ids only when it sends, as rumqttc does, is driven through a [`PacketHub`].
 //!
 //! ```
 //! use transport_core::{Action, Hub, HubOptions, PubackCode, SubackCode, shadow_config, system_clock};
@@ -35,7 +36,7 @@
 //! // `client` goes to the application; this loop serves it.
 //! let mut waiting = std::collections::BTreeMap::new();
 //! # drop(client);
-//! while hub.stop_request().is_none() {
+//! while !hub.is_over() {
 //!     while let Some(action) = hub.poll_action() {
 //!         match action {
 //!             Action::Subscribe { id, filters, qos } => {
@@ -52,10 +53,10 @@
 //!     }
 //!     // An asynchronous loop waits for `hub.changed()` as well.
 //!     match mqtt.wait(hub.time_left()) {
-//!         Some(Incoming::Connected { session_present }) => hub.handle_connected(session_present),
+//!         Some(Incoming::Connected { session_present }) => hub.attached(session_present),
 //!         Some(Incoming::Disconnected) => {
 //!             waiting.clear();
-//!             hub.handle_disconnected();
+//!             hub.detached("the connection was lost", None);
 //!         }
 //!         Some(Incoming::Message { topic, payload }) => {
 //!             let _ours = hub.handle_publish(&topic, &payload);
@@ -81,6 +82,7 @@
 extern crate alloc;
 
 mod action;
+mod attached;
 mod attempt;
 mod authorizer;
 mod backoff;
@@ -125,6 +127,7 @@ mod tls;
 mod websocket;
 
 pub use action::{Action, ActionId};
+pub use attached::PacketHub;
 pub use attempt::{Attempt, Opening};
 pub use authorizer::{Authorizer, AuthorizerToken};
 pub use backoff::{PermanentRefusal, Reconnect};

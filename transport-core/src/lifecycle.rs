@@ -175,7 +175,7 @@ impl Lifecycle {
         self.failures = self.failures.saturating_add(1);
         let permanent = error.is_permanent();
         let stops = permanent && self.options.reconnect.permanent == PermanentRefusal::Stop;
-        let retry_in = if self.once || stops || self.is_asked_to_stop() {
+        let retry_in = if self.once || stops || self.hub.is_over() {
             None
         } else {
             Some(self.delay(permanent))
@@ -202,7 +202,7 @@ impl Lifecycle {
             self.failures = 0;
         }
         self.failures = self.failures.saturating_add(1);
-        let retry_in = match self.is_asked_to_stop() {
+        let retry_in = match self.hub.is_over() {
             true => None,
             false => Some(self.delay(false)),
         };
@@ -293,16 +293,8 @@ impl Lifecycle {
     }
 
     fn follow_handles(&mut self) {
-        let Some(request) = self.hub.stop_request() else {
-            return;
-        };
-        let now = self.hub.now();
-        let due = match request {
-            StopRequest::Now => true,
-            StopRequest::By(deadline) => deadline <= now || self.hub.is_idle(),
-        };
         match self.state {
-            _ if !due => {}
+            _ if !self.hub.is_over() => {}
             State::Waiting(_) => self.stop(),
             State::Connecting { opened: false, .. } => {
                 self.steps.push_back(LifeStep::Abort);
@@ -367,15 +359,6 @@ impl Lifecycle {
             reconnect.longest_delay(self.seed, self.failures)
         } else {
             reconnect.delay(self.seed, self.failures)
-        }
-    }
-
-    /// Whether it will not connect again: nobody is left, or the time for a shutdown is over.
-    fn is_asked_to_stop(&self) -> bool {
-        match self.hub.stop_request() {
-            None => false,
-            Some(StopRequest::Now) => true,
-            Some(StopRequest::By(deadline)) => deadline <= self.hub.now() || self.hub.is_idle(),
         }
     }
 

@@ -32,6 +32,13 @@ impl Message {
             properties: None,
         }
     }
+
+    /// The same, as one that the broker had kept, or not.
+    #[must_use]
+    pub fn with_retain(mut self, retain: bool) -> Self {
+        self.retain = retain;
+        self
+    }
 }
 
 impl From<mqtt_session::Message> for Message {

@@ -72,7 +72,7 @@ impl ShadowClient {
     /// Whether there is a connection at this moment.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.hub.shared.lock().client.is_connected()
+        self.hub.is_connected()
     }
 
     /// What is known of the connection that there is at this moment: what the broker allows, and
