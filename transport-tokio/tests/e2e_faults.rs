@@ -10,22 +10,23 @@
 )]
 #![expect(clippy::std_instead_of_alloc, reason = "tests are std's")]
 
+#[allow(dead_code, reason = "each test target uses its part")]
+#[path = "support/counted.rs"]
+mod counted;
 #[path = "support/service.rs"]
 mod service;
 
 use core::{
-    future::Future,
-    pin::Pin,
     sync::atomic::{AtomicU64, Ordering},
-    task::{Context, Poll},
     time::Duration,
 };
 use std::{
     collections::BTreeSet,
-    env, fs,
+    env,
     sync::{Arc, Mutex},
 };
 
+use counted::{Counted, resident};
 use testkit::{Config, FaultProxy, Mosquitto, skip_or_fail, wait_until};
 use tokio::{
     runtime::Handle,
@@ -40,21 +41,6 @@ use transport_tokio::{
 /// An outcome that has not come by then never comes: each has a deadline of two seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 const CLIENTS: usize = 12;
-
-/// A driver whose polls are counted.
-struct Counted<D> {
-    driver: Pin<Box<D>>,
-    polls: Arc<AtomicU64>,
-}
-
-impl<D: Future<Output = ()>> Future for Counted<D> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.polls.fetch_add(1, Ordering::Relaxed);
-        self.driver.as_mut().poll(cx)
-    }
-}
 
 /// What came of requests and messages.
 #[derive(Default)]
@@ -85,11 +71,7 @@ fn client(port: u16, index: usize, polls: &Arc<AtomicU64>) -> (ShadowClient, Joi
     options.reconnect.base = Duration::from_millis(1);
     options.reconnect.max = Duration::from_millis(20);
     let (client, driver) = Driver::new(options, open).unwrap();
-    let counted = Counted {
-        driver: Box::pin(driver),
-        polls: Arc::clone(polls),
-    };
-    (client, tokio::spawn(counted))
+    (client, tokio::spawn(Counted::new(driver, polls)))
 }
 
 /// Requests and messages, one after another, until there were enough connections.
@@ -128,18 +110,9 @@ fn count<T>(tally: &Tally, outcome: Result<T, RequestFailure>) {
     .fetch_add(1, Ordering::Relaxed);
 }
 
-/// What this process has in memory, in KiB.
-fn resident() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix(" kB")?.trim().parse().ok()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_connection_goes_wrong_and_nothing_is_lost_without_a_word() {
-    let Ok(broker) = Mosquitto::start(Config::new()) else {
+    let Ok(broker) = Mosquitto::start(Config::new().quiet()) else {
         return skip_or_fail("mosquitto");
     };
     let long = env::var_os("SHADOW_LONG").is_some();

@@ -12,8 +12,8 @@ use service::serve;
 use testkit::{Config, Mosquitto, skip_or_fail};
 use tokio::time::timeout;
 use transport_tokio::{
-    ConnectOptions, Failure, Json, MqttVersion, RequestFailure, RequestOptions, Shadow,
-    ShadowClient, ShadowId, Stage, connect,
+    ConnectError, ConnectOptions, Failure, Json, MqttVersion, Qos, RequestFailure, RequestOptions,
+    Shadow, ShadowClient, ShadowId, Stage, connect, start,
 };
 
 const VERSIONS: [MqttVersion; 2] = [MqttVersion::V3_1_1, MqttVersion::V5];
@@ -27,12 +27,16 @@ async fn client(broker: &Mosquitto, set: impl FnOnce(&mut ConnectOptions)) -> Sh
     connect(options).await.unwrap()
 }
 
-fn lamp(client: &ShadowClient, version: MqttVersion) -> Shadow {
-    let thing = match version {
+fn thing(version: MqttVersion) -> &'static str {
+    match version {
         MqttVersion::V3_1_1 => "lamp3",
         MqttVersion::V5 => "lamp5",
-    };
-    client.shadow(ShadowId::classic(thing).unwrap()).unwrap()
+    }
+}
+
+fn lamp(client: &ShadowClient, version: MqttVersion) -> Shadow {
+    let id = ShadowId::classic(thing(version)).unwrap();
+    client.shadow(id).unwrap()
 }
 
 fn color(color: &str) -> Json {
@@ -141,6 +145,99 @@ async fn a_delta_of_a_kept_session_arrives_after_the_restart() {
     }
 }
 
+/// The device is off while the delta is sent and while the broker restarts; what it gets is the
+/// message that the broker kept, since it fetches nothing.
+#[tokio::test]
+async fn a_delta_sent_while_the_device_was_away_arrives_after_it_returns() {
+    let Ok(mut broker) = Mosquitto::start(Config::new().persistent()) else {
+        return skip_or_fail("mosquitto");
+    };
+    serve(&broker).await;
+    for version in VERSIONS {
+        let options = || {
+            let mut options = ConnectOptions::from_url(&broker.url()).unwrap();
+            options.version = version;
+            options.client_id = format!("away-{version}").replace(' ', "-");
+            options.clean_start = false;
+            options.session_expiry = Some(Duration::from_secs(600));
+            options.shadows.resync = transport_tokio::Resync::never();
+            options
+        };
+        let before = connect(options()).await.unwrap();
+        let shadow = lamp(&before, version);
+        let deltas = shadow.deltas().unwrap();
+        shadow.ready().await.unwrap();
+        // With the stream still there, so that the session keeps its filter.
+        before.shutdown(PATIENCE).await.unwrap();
+        drop((deltas, shadow, before));
+        let topic = format!("$aws/things/{}/shadow/update", thing(version));
+        let other = client(&broker, |_| {}).await;
+        let told = other.subscribe(&format!("{topic}/delta"), Qos::AtLeastOnce);
+        let mut told = told.await.unwrap();
+        // The service may not be back yet. Once it has answered, the delta is in the queue of the
+        // one who is away.
+        loop {
+            broker.publish(&topic, r#"{"state":{"desired":{"color":"teal"}}}"#);
+            if let Ok(told) = timeout(Duration::from_secs(1), told.next()).await {
+                break drop(told.unwrap().unwrap());
+            }
+        }
+        other.shutdown(PATIENCE).await.unwrap();
+        let options = options();
+        broker.stop();
+        broker.restart();
+
+        // What is kept comes right behind the CONNACK, so the shadow is followed before.
+        let after = start(options).unwrap();
+        let shadow = lamp(&after, version);
+        let mut deltas = shadow.deltas().unwrap();
+        let delta = timeout(PATIENCE, deltas.next()).await.unwrap().unwrap();
+        assert_eq!(delta.state, color("teal"), "{version}");
+        after.shutdown(PATIENCE).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_shared_subscription_gives_each_message_to_one_of_the_group() {
+    let Ok(broker) = Mosquitto::start(Config::new()) else {
+        return skip_or_fail("mosquitto");
+    };
+    for version in VERSIONS {
+        let mut group = Vec::new();
+        for _ in 0..2 {
+            let member = client(&broker, |options| options.version = version).await;
+            // Not one of AWS's topics: Mosquitto does not match those that begin with a dollar.
+            let filter = "$share/group/jobs/+";
+            let messages = member.subscribe(filter, Qos::AtLeastOnce).await.unwrap();
+            group.push((member, messages));
+        }
+        let publisher = client(&broker, |options| options.version = version).await;
+        for index in 0..20 {
+            let topic = format!("jobs/{index}");
+            let publishing = publisher.publish(topic, "{}", Qos::AtLeastOnce);
+            publishing.await.unwrap();
+        }
+        let [(_first, a), (_second, b)] = &mut group[..] else {
+            panic!("two of them");
+        };
+        let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
+        while of_a.len() + of_b.len() < 20 {
+            let both = async {
+                tokio::select! {
+                    message = a.next() => of_a.push(message.unwrap().unwrap().topic),
+                    message = b.next() => of_b.push(message.unwrap().unwrap().topic),
+                }
+            };
+            timeout(PATIENCE, both).await.unwrap();
+        }
+        assert!(!of_a.is_empty() && !of_b.is_empty(), "{version}");
+        let mut all = [of_a, of_b].concat();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), 20, "each to one of them");
+    }
+}
+
 #[tokio::test]
 async fn refused_credentials_are_typed() {
     let Ok(broker) = Mosquitto::start(Config::new().no_anonymous()) else {
@@ -149,7 +246,12 @@ async fn refused_credentials_are_typed() {
     for version in VERSIONS {
         let mut options = ConnectOptions::from_url(&broker.url()).unwrap();
         options.version = version;
+        options.user_name = Some("nobody".into());
+        options.password = Some("hush".into());
         let error = connect(options).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Refused(_)), "{error:?}");
         assert!(error.is_permanent(), "{error}");
+        assert!(error.to_string().contains("not authorized"), "{error}");
+        assert!(!format!("{error} {error:?}").contains("hush"));
     }
 }

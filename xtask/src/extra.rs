@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The time in which a newcomer sees the demo, on two cores with nothing built.
 const FIRST_SIGHT: Duration = Duration::from_secs(3 * 60);
 
-const EXTRAS: [Step; 10] = [
+const EXTRAS: [Step; 11] = [
     Step::new(
         "deny",
         "advisories, licences, sources; needs cargo-deny and GitHub",
@@ -62,6 +62,11 @@ const EXTRAS: [Step; 10] = [
         "faults",
         "10000 connections that go wrong, on a real socket; needs mosquitto",
         faults,
+    ),
+    Step::new(
+        "idle",
+        "a million round trips in flat memory, and a minute of idling; needs mosquitto",
+        idle,
     ),
     Step::new(
         "fresh",
@@ -181,10 +186,18 @@ fn e2e_long(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
     Ok(Done::Passed)
 }
 
-/// The long form of a test that `cargo xtask test` runs with 100 connections.
 fn faults(cx: &Cx, _: &Workspace) -> Result<Done, String> {
+    long_form(cx, "e2e_faults")
+}
+
+fn idle(cx: &Cx, _: &Workspace) -> Result<Done, String> {
+    long_form(cx, "e2e_idle")
+}
+
+/// The long form of a test of which `cargo xtask test` runs the short one.
+fn long_form(cx: &Cx, name: &str) -> Result<Done, String> {
     let test = cx.cargo(["test", "--package", "transport-tokio"]);
-    test.args(["--test", "e2e_faults", "--", "--nocapture"])
+    test.args(["--test", name, "--", "--nocapture"])
         .env("SHADOW_E2E", "1")
         .env("SHADOW_LONG", "1")
         .limit(LIMIT)

@@ -21,6 +21,7 @@ pub struct Config {
     files: Vec<(String, Vec<u8>)>,
     client_args: Vec<String>,
     restricted: bool,
+    quiet: bool,
 }
 
 impl Config {
@@ -67,6 +68,13 @@ impl Config {
     #[must_use]
     pub fn no_anonymous(mut self) -> Self {
         self.restricted = true;
+        self
+    }
+
+    /// Logs neither packets nor connections: the log is held in memory, which some tests measure.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.quiet = true;
         self
     }
 
@@ -378,7 +386,14 @@ impl Tools {
 fn config_file(config: &Config, dir: &Path, port: u16, ports: &[u16]) -> String {
     // Started by root, Mosquitto becomes the user `mosquitto`, who may not read the test's folder; nobody else's
     // Mosquitto minds the line. Standard error, unlike a log file, is written at once.
-    let mut text = String::from("user root\nlog_dest stderr\nlog_type all\n");
+    let mut text = String::from("user root\nlog_dest stderr\n");
+    let types: &[&str] = match config.quiet {
+        true => &["error", "warning", "information"],
+        false => &["all"],
+    };
+    for log_type in types {
+        text += &format!("log_type {log_type}\n");
+    }
     text += &format!("allow_anonymous {}\n", !config.restricted);
     let listeners = config
         .listeners
