@@ -22,6 +22,8 @@ mod others;
 mod outages;
 #[path = "light/programs.rs"]
 mod programs;
+#[path = "light/rights.rs"]
+mod rights;
 #[path = "light/secure.rs"]
 mod secure;
 #[path = "light/start.rs"]

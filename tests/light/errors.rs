@@ -227,10 +227,13 @@ fn shadow_local_says_what_is_wrong() {
         (&["--listen", "127.0.0.1:0", "--http", &listen], &in_use),
         (&["--broker", &nobody], &refused),
         (&["--broker", "http://h"], "unknown scheme \"http\""),
-        (&["--bogus"], "unknown argument \"--bogus\""),
+        (&["--bogus"], "unknown argument --bogus"),
         (&["--listen"], "--listen needs a value"),
         (&["--listen", "nowhere"], "\"nowhere\" is not an address"),
-        (&["--broker", "h", "--listen", "1"], "exclude each other"),
+        (
+            &["--broker", "h", "--listen", "1"],
+            "--broker excludes --listen",
+        ),
     ];
     for (args, part) in cases {
         let program = binary("shadow-local").unwrap();

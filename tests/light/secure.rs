@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::json;
-use testkit::{Config, HttpProxy, MissingTool, Mosquitto, Pki, Process};
+use testkit::{Config, HttpProxy, MissingTool, Mosquitto, Pki, Process, Signal};
 
 use crate::{
     programs::{LIMIT, Light, ShadowTopics, ended, installed, program, service},
@@ -172,5 +172,85 @@ fn who_does_not_get_in_is_told_why() {
     ] {
         let error = site.fails(&mut site.program(line));
         assert!(error.contains(said), "{line}: {error}");
+    }
+}
+
+/// Made with `mosquitto_passwd`: the user is "tester", the password "secret".
+const PASSWORDS: &str = "tester:$7$101$pwrXbOxBvTBTEg8m$AN7IVlAQ0M/SiqkZUP2tNPxX0RO3+qhwi6IYOGAFMfBIRhsQD75ERIB54mNJ9BTijhMI3SmxKQ2ZoyU3QzEHsA==\n";
+
+/// The service too, on a broker that lets nobody in without.
+#[test]
+fn everyone_over_tls_with_a_password() {
+    let Some(pki) = installed(Pki::new()) else {
+        return;
+    };
+    let config = Config::new()
+        .line("set_tcp_nodelay true")
+        .line("password_file {dir}/passwords")
+        .file("passwords", PASSWORDS)
+        .no_anonymous();
+    let Some(broker) = installed(Mosquitto::start(pki.listeners(config))) else {
+        return;
+    };
+    let ca = pki.path("ca.pem").display().to_string();
+    let host = |kind: &str| format!("localhost:{}", broker.port_of(kind));
+    for (mqtt, kind, socket) in [
+        ("3", "tls", None),
+        ("5", "tls", None),
+        ("5", "wss", Some("--websocket")),
+    ] {
+        let host = host(kind);
+        let mut flags = vec!["--ca_file", &*ca, "--user", "tester", "--mqtt", mqtt];
+        flags.extend(socket);
+        let secret = [&["--broker", &host, "--password=secret"], &flags[..]].concat();
+        let Some(mut service) = installed(service(&secret)) else {
+            return;
+        };
+        let tools = installed(Tools::find(broker.port())).expect("it is there");
+        let tools = tools.signed_in("tester", "secret", "");
+        let watcher = tools.watch(&ShadowTopics::classic(kind));
+        let mut light = program();
+        light
+            .args(["--endpoint", &host, "--thing-name", kind])
+            .args(&flags);
+        let mut light = Light {
+            process: Process::spawn(light.env("DEVICE_SHADOW_PASSWORD", "secret")),
+        };
+        light.process.wait_for(LIMIT, "reported color = off");
+        watcher.update(&json!({"desired": {"color": "teal"}}));
+        light.process.wait_for(LIMIT, "reported color = teal");
+        light.quit();
+        service.signal(Signal::Interrupt);
+        assert!(ended(&mut service).success());
+        let said = service.output().join("\n");
+        assert!(said.contains(&host) && !said.contains("secret"), "{said}");
+    }
+    for (flags, said) in [
+        (
+            &["--user", "tester", "--password", "wrong"][..],
+            "not authorized",
+        ),
+        (&[], "not authorized"),
+        (&["--ca_file", "no/such"], "cannot read no/such"),
+        (
+            &["--port", "1"],
+            "--port 1: --broker names another port already",
+        ),
+    ] {
+        let host = host("tls");
+        let mut all = vec!["--broker", &*host];
+        if !flags.contains(&"--ca_file") {
+            all.extend(["--ca_file", &*ca]);
+        }
+        all.extend(flags);
+        let program = testkit::binary("shadow-local").expect("it was there before");
+        let mut service = Process::spawn(Command::new(program).args(&all));
+        assert!(!ended(&mut service).success());
+        let stderr = service.stderr();
+        assert_eq!(stderr.len(), 1, "{stderr:#?}");
+        assert!(
+            stderr[0].contains(said) && !stderr[0].contains("wrong"),
+            "{stderr:#?}"
+        );
     }
 }

@@ -42,8 +42,20 @@ fn is_typed_without_an_echo(light: &mut Light, watcher: &mut Watcher, color: &st
 
 /// The whole of it with one version of MQTT.
 fn the_light_is_in_sync(url: &str, tools: &Tools, mqtt: &str, name: Option<&str>) {
+    the_light_is_in_sync_with(url, tools, mqtt, name, &[]);
+}
+
+/// The same with more flags.
+pub(crate) fn the_light_is_in_sync_with(
+    url: &str,
+    tools: &Tools,
+    mqtt: &str,
+    name: Option<&str>,
+    flags: &[&str],
+) {
     let thing = format!("lamp-{mqtt}");
     let mut args = vec!["--mqtt", mqtt];
+    args.extend(flags);
     let shadow = match name {
         None => ShadowTopics::classic(&thing),
         Some(name) => {

@@ -18,6 +18,15 @@ pub(crate) struct Tools {
     publish: PathBuf,
     subscribe: PathBuf,
     port: u16,
+    sign_in: Option<SignIn>,
+}
+
+/// What a client of a broker that does not let everyone in says.
+#[derive(Clone)]
+struct SignIn {
+    user: String,
+    password: String,
+    id_prefix: String,
 }
 
 impl Tools {
@@ -26,7 +35,21 @@ impl Tools {
             publish: find_program("mosquitto_pub")?,
             subscribe: find_program("mosquitto_sub")?,
             port,
+            sign_in: None,
         })
+    }
+
+    /// The same as this user, with client ids that begin so.
+    pub(crate) fn signed_in(self, user: &str, password: &str, id_prefix: &str) -> Self {
+        let sign_in = SignIn {
+            user: user.to_owned(),
+            password: password.to_owned(),
+            id_prefix: id_prefix.to_owned(),
+        };
+        Self {
+            sign_in: Some(sign_in),
+            ..self
+        }
     }
 
     pub(crate) fn publish(&self, topic: &str, payload: &str) {
@@ -75,6 +98,12 @@ impl Tools {
         let mut command = Command::new(program);
         let port = self.port.to_string();
         command.args(["-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", topic]);
+        if let Some(sign_in) = &self.sign_in {
+            static COUNTER: AtomicU32 = AtomicU32::new(0);
+            let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+            let id = format!("{}tool-{number}", sign_in.id_prefix);
+            command.args(["-u", &sign_in.user, "-P", &sign_in.password, "-i", &id]);
+        }
         command
     }
 }

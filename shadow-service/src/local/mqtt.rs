@@ -246,7 +246,13 @@ async fn watch_connection(
     end: Arc<watch::Sender<Option<Ended>>>,
 ) {
     let mut events = client.connection_events();
-    while let Some(event) = events.next().await {
+    // The connection that there is already.
+    let first = client.connection_info();
+    let mut first = first.map(|info| ConnectionEvent::Connected(Box::new(info)));
+    while let Some(event) = match first.take() {
+        Some(first) => Some(first),
+        None => events.next().await,
+    } {
         tracing::info!("{event}");
         if let Some(observer) = &observer {
             observer(&event);

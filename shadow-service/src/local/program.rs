@@ -13,8 +13,12 @@ use crate::{
     file_store::FileStore,
     local::{Options, Served, Server, broker::BrokerOptions, dev_certs::DevCertificates},
 };
-use args::{Args, Certificates, HELP, Mqtt, Run};
-use core::fmt::Display;
+use args::{Args, Certificates, Mqtt, Run};
+use core::{
+    fmt::Display,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 use std::{
     boxed::Box, ffi::OsString, format, io::Write as _, process::ExitCode, string::String,
     string::ToString as _, sync::Arc,
@@ -24,19 +28,15 @@ use transport_tokio::{ConnectOptions, ConnectionEvent};
 /// Runs until Ctrl-C, SIGTERM, or what ends the service. `args` are those after the program's
 /// name; `--help` among them says what there is.
 ///
-/// The code is 0 after a stop that was asked for, 2 if the arguments are wrong, 1 for the rest.
+/// The code is 0 after a stop that was asked for, 64 if the arguments are wrong, 1 for the rest.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    // What is not UTF-8 is refused with the rest of what is unknown.
-    let args = args
-        .into_iter()
-        .map(|arg| arg.to_string_lossy().into_owned());
-    let run = match Args::read(args) {
-        Ok(Args::Help) => return print(HELP),
+    let run = match Args::read(args, |name| std::env::var(name).ok()) {
+        Ok(Args::Help) => return print(&args::help()),
         Ok(Args::Version) => {
             return print(concat!("shadow-local ", env!("CARGO_PKG_VERSION"), "\n"));
         }
         Ok(Args::Run(run)) => *run,
-        Err(error) => return fail(2, &error),
+        Err(error) => return fail(64, &error),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -102,11 +102,16 @@ fn options(run: &Run) -> Result<(Options, Option<DevCertificates>), (u8, String)
             broker.certificates.clone_from(&certificates);
             options.broker = Some(broker);
         }
-        Mqtt::Broker(url) => {
-            let connect = ConnectOptions::from_url(url);
-            options.mqtt = Some(connect.map_err(|error| (2, format!("--broker: {error}")))?);
-            options.connection = Some(Arc::new(|event: &ConnectionEvent| {
+        Mqtt::Broker(connect) => {
+            options.mqtt = Some(ConnectOptions::clone(connect));
+            let told = AtomicBool::new(false);
+            options.connection = Some(Arc::new(move |event: &ConnectionEvent| {
                 print(&format!("{event}\n"));
+                if let Some(length) = keep_alive_of_broker(event) {
+                    if !told.swap(true, Ordering::Relaxed) {
+                        print(&format!("the broker set the keep-alive to {length:?}\n"));
+                    }
+                }
             }));
         }
     }
@@ -123,6 +128,15 @@ fn options(run: &Run) -> Result<(Options, Option<DevCertificates>), (u8, String)
         }));
     }
     Ok((options, made))
+}
+
+/// The keep-alive that the broker chose in place of ours, if it did.
+fn keep_alive_of_broker(event: &ConnectionEvent) -> Option<Duration> {
+    let ConnectionEvent::Connected(info) = event else {
+        return None;
+    };
+    let connack = info.connack.as_ref()?;
+    connack.keep_alive_from_server.then_some(connack.keep_alive)
 }
 
 /// Ctrl-C anywhere, and SIGTERM on Unix.

@@ -1,18 +1,24 @@
-//! The command line, read by hand: a dozen flags are not worth a dependency.
+//! The command line.
 
 use crate::{
     local::{TlsFiles, republish::Rule},
     settings::{MessageOrder, Rate, Settings},
 };
-use core::net::{IpAddr, SocketAddr};
+use core::{
+    fmt::Display,
+    net::{IpAddr, SocketAddr},
+};
 use shadow_proto::TopicPrefix;
 use std::{
-    borrow::ToOwned, boxed::Box, format, net::ToSocketAddrs as _, path::PathBuf, string::String,
-    string::ToString as _, vec::Vec,
+    borrow::ToOwned, boxed::Box, ffi::OsString, format, net::ToSocketAddrs as _, path::PathBuf,
+    string::String, string::ToString as _, vec::Vec,
+};
+use transport_tokio::{
+    ConnectOptions,
+    flags::{self, ConnectionFlags, FlagError, Words},
 };
 
-/// What `--help` prints.
-pub(crate) const HELP: &str = "\
+const HELP: &str = "\
 The Device Shadow service of AWS IoT on this machine, for tests, demos and sites without AWS.
 
 Usage: shadow-local [OPTIONS]
@@ -22,8 +28,8 @@ Usage: shadow-local [OPTIONS]
   --tls-listen ADDR the same over TLS
   --ws-listen ADDR  the same over WebSocket, on the path /mqtt
   --wss-listen ADDR the same over WebSocket and TLS
-  --broker URL      serve as a client of a broker that is running, instead: MQTT 5,
-                    such as mqtt://127.0.0.1:1883; one service for each broker
+  --broker HOST     serve as a client of a broker that is running, instead: a URL such as
+                    mqtts://broker:8883, or a host; one service for each broker
   --republish FILTER=TOPIC
                     make shadow requests of messages on other topics, as a rule does on AWS:
                     a last will on presence/lamp updates the shadow of lamp, with
@@ -35,7 +41,8 @@ Usage: shadow-local [OPTIONS]
   --help, -h        print this
   --version, -V     print the version
 
-Certificates for TLS, files in PEM form:
+Certificates for TLS, files in PEM form; with --broker the first three are those of the connection
+to it (see below), and --https-cert, --https-key and --https-ca those of --https:
   --cert FILE       the server's certificate
   --key FILE        its private key
   --ca FILE         let in only clients with a certificate that this authority has signed
@@ -53,7 +60,16 @@ How the service behaves:
   --shuffle SEED            publish the messages of an update in varying order, as AWS may
 
 ADDR is HOST:PORT, or a port alone for 127.0.0.1.
+
+How to connect to the --broker, with the names of the AWS samples; dashes and underscores are alike:
 ";
+
+/// What `--help` prints.
+pub(crate) fn help() -> String {
+    HELP.to_owned() + &flags::help(BROKER)
+}
+
+const BROKER: &str = "--broker";
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -67,7 +83,7 @@ pub(crate) enum Args {
 #[derive(Debug)]
 pub(crate) enum Mqtt {
     Listen(Listen),
-    Broker(String),
+    Broker(Box<ConnectOptions>),
 }
 
 /// Where the embedded broker listens.
@@ -112,11 +128,21 @@ struct Files {
 }
 
 impl Args {
-    /// Reads the arguments after the program's name.
+    /// Reads the arguments after the program's name. `var` looks a variable of the environment up.
     ///
     /// # Errors
     /// One line that says what is wrong.
-    pub(crate) fn read(args: impl IntoIterator<Item = String>) -> Result<Self, String> {
+    pub(crate) fn read(
+        args: impl IntoIterator<Item = OsString>,
+        var: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, FlagError> {
+        let args: Vec<OsString> = args.into_iter().collect();
+        // Says whose certificates are meant, wherever it stands.
+        let attached = args.iter().any(|arg| {
+            let arg = arg.to_string_lossy();
+            arg.split('=').next() == Some(BROKER)
+        });
+        let mut words = Words::new(args.into_iter());
         let mut run = Run {
             mqtt: Mqtt::Listen(Listen::default()),
             http: None,
@@ -127,80 +153,76 @@ impl Args {
             verbose: false,
             settings: Settings::default(),
         };
-        let (mut listen, mut broker) = (Listen::default(), None);
+        let mut listen = Listen::default();
+        let mut connection = ConnectionFlags::new("shadow-local-").with_endpoint_flag(BROKER);
         let mut files = Files::default();
-        let mut args = args.into_iter();
-        while let Some(arg) = args.next() {
-            // Both `--flag value` and `--flag=value`.
-            let (flag, inline) = match arg.split_once('=') {
-                Some((flag, value)) if flag.starts_with("--") => (flag, Some(value.to_owned())),
-                _ => (arg.as_str(), None),
-            };
-            let has_value = inline.is_some();
-            let mut value = || {
-                let value = inline.clone().or_else(|| args.next());
-                value.ok_or_else(|| format!("{flag} needs a value"))
-            };
+        while let Some(flag) = words.next_flag()? {
+            let flag = flag.as_str();
             let settings = &mut run.settings;
             match flag {
-                "--listen" => listen.plain = Some(address(flag, &value()?)?),
-                "--tls-listen" => listen.tls = Some(address(flag, &value()?)?),
-                "--ws-listen" => listen.websocket = Some(address(flag, &value()?)?),
-                "--wss-listen" => listen.websocket_tls = Some(address(flag, &value()?)?),
-                "--broker" => broker = Some(value()?),
-                "--http" => run.http = Some(address(flag, &value()?)?),
-                "--https" => run.https = Some(address(flag, &value()?)?),
-                "--cert" => files.cert = Some(PathBuf::from(value()?)),
-                "--key" => files.key = Some(PathBuf::from(value()?)),
-                "--ca" => files.ca = Some(PathBuf::from(value()?)),
-                "--dev-certs" => files.dev = Some(PathBuf::from(value()?)),
-                "--dev-name" => files.names.push(value()?),
-                "--data" => run.data = Some(PathBuf::from(value()?)),
+                "--listen" => listen.plain = Some(address(flag, &words.value()?)?),
+                "--tls-listen" => listen.tls = Some(address(flag, &words.value()?)?),
+                "--ws-listen" => listen.websocket = Some(address(flag, &words.value()?)?),
+                "--wss-listen" => listen.websocket_tls = Some(address(flag, &words.value()?)?),
+                "--http" => run.http = Some(address(flag, &words.value()?)?),
+                "--https" => run.https = Some(address(flag, &words.value()?)?),
+                "--https-cert" => files.cert = Some(words.value()?.into()),
+                "--https-key" => files.key = Some(words.value()?.into()),
+                "--https-ca" => files.ca = Some(words.value()?.into()),
+                "--cert" if !attached => files.cert = Some(words.value()?.into()),
+                "--key" if !attached => files.key = Some(words.value()?.into()),
+                "--ca" | "--ca-file" if !attached => files.ca = Some(words.value()?.into()),
+                "--dev-certs" => files.dev = Some(words.value()?.into()),
+                "--dev-name" => files.names.push(words.value()?),
+                "--data" => run.data = Some(words.value()?.into()),
                 "--republish" => {
-                    let rule = value()?.parse();
+                    let rule = words.value()?.parse();
                     run.republish
-                        .push(rule.map_err(|error| format!("{flag}: {error}"))?);
+                        .push(rule.map_err(|error| wrong(flag, error))?);
                 }
                 "--prefix" => {
-                    let prefix = TopicPrefix::new(&value()?);
-                    settings.prefix = prefix.map_err(|error| format!("{flag}: {error}"))?;
+                    let prefix = TopicPrefix::new(&words.value()?);
+                    settings.prefix = prefix.map_err(|error| wrong(flag, error))?;
                 }
                 "--max-document-bytes" => {
-                    settings.limits.max_document_bytes = number(flag, &value()?)?;
+                    settings.limits.max_document_bytes = words.parsed(NUMBER)?;
                 }
-                "--max-depth" => settings.limits.max_depth = number(flag, &value()?)?,
+                "--max-depth" => settings.limits.max_depth = words.parsed(NUMBER)?,
                 "--rate" => {
-                    let rate = number(flag, &value()?)?;
+                    let rate = words.parsed(NUMBER)?;
                     settings.rate = Some(Rate::new(rate, rate));
                 }
                 "--shuffle" => {
-                    let seed = number(flag, &value()?)?;
+                    let seed = words.parsed(NUMBER)?;
                     settings.order = MessageOrder::Shuffled { seed };
                 }
-                _ if has_value => return Err(unknown(&arg)),
                 "--verbose" | "-v" => run.verbose = true,
                 "--help" | "-h" => return Ok(Self::Help),
                 "--version" | "-V" => return Ok(Self::Version),
-                _ => return Err(unknown(&arg)),
+                _ if connection.read(flag, &mut words)? => {}
+                _ => return Err(words.unknown()),
             }
         }
-        match broker {
-            Some(_) if listen.any() => {
-                return Err("--broker excludes --listen and its kind".to_owned());
+        if attached {
+            if listen.any() {
+                return Err(FlagError::new("--broker excludes --listen and its kind"));
             }
-            Some(url) => run.mqtt = Mqtt::Broker(url),
-            None => {
-                let secure = listen.tls.or(listen.websocket_tls).or(run.https).is_some();
-                if !listen.any() {
-                    listen.plain = Some(SocketAddr::from(([127, 0, 0, 1], 1883)));
-                }
-                if files.dev.is_some() && !secure {
-                    listen.tls = Some(SocketAddr::from(([127, 0, 0, 1], 8883)));
-                }
-                run.mqtt = Mqtt::Listen(listen);
+            run.mqtt = Mqtt::Broker(Box::new(options(&connection, var)?));
+        } else {
+            if let Some(flag) = connection.given().first() {
+                return Err(FlagError::new(format!("{flag} goes with {BROKER}")));
             }
+            let secure = listen.tls.or(listen.websocket_tls).or(run.https).is_some();
+            if !listen.any() {
+                listen.plain = Some(SocketAddr::from(([127, 0, 0, 1], 1883)));
+            }
+            if files.dev.is_some() && !secure {
+                listen.tls = Some(SocketAddr::from(([127, 0, 0, 1], 8883)));
+            }
+            run.mqtt = Mqtt::Listen(listen);
         }
-        run.certificates = files.check(run.tls_addresses())?;
+        let certificates = files.check(run.tls_addresses());
+        run.certificates = certificates.map_err(FlagError::new)?;
         Ok(Self::Run(Box::new(run)))
     }
 }
@@ -266,29 +288,51 @@ impl Files {
     }
 }
 
-fn unknown(arg: &str) -> String {
-    format!("unknown argument {arg:?}; --help lists them")
+/// How to connect to the broker.
+fn options(
+    connection: &ConnectionFlags,
+    var: impl Fn(&str) -> Option<String>,
+) -> Result<ConnectOptions, FlagError> {
+    let of_sessions = ["--clean-session", "--session-expiry"];
+    if let Some(flag) = connection
+        .given()
+        .iter()
+        .find(|flag| of_sessions.contains(flag))
+    {
+        // A request that waited for the service would be executed after its client gave up.
+        return Err(FlagError::new(format!(
+            "{flag}: the service begins anew with each connection"
+        )));
+    }
+    connection.options(var)
 }
 
-fn number<N: core::str::FromStr>(flag: &str, text: &str) -> Result<N, String> {
-    let number = text.parse();
-    number.map_err(|_| format!("{flag}: {text:?} is not a number that fits"))
+fn wrong(flag: &str, error: impl Display) -> FlagError {
+    FlagError::new(format!("{flag}: {error}"))
 }
 
-fn address(flag: &str, text: &str) -> Result<SocketAddr, String> {
+const NUMBER: &str = "a number that fits";
+
+fn address(flag: &str, text: &str) -> Result<SocketAddr, FlagError> {
     if let Ok(port) = text.parse::<u16>() {
         return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
     }
     let resolved = text.to_socket_addrs().ok().and_then(|mut all| all.next());
-    resolved.ok_or_else(|| format!("{flag}: {text:?} is not an address such as 127.0.0.1:1883"))
+    let example = "127.0.0.1:1883";
+    resolved.ok_or_else(|| {
+        wrong(
+            flag,
+            format!("{text:?} is not an address such as {example}"),
+        )
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(args: &str) -> Result<Args, String> {
-        Args::read(args.split_whitespace().map(str::to_owned))
+    fn read(args: &str) -> Result<Args, FlagError> {
+        Args::read(args.split_whitespace().map(Into::into), |_| None)
     }
 
     fn run(args: &str) -> Run {
@@ -301,7 +345,7 @@ mod tests {
     fn listen(run: &Run) -> &Listen {
         match &run.mqtt {
             Mqtt::Listen(listen) => listen,
-            Mqtt::Broker(url) => panic!("{url}"),
+            Mqtt::Broker(options) => panic!("{options:?}"),
         }
     }
 
@@ -337,6 +381,24 @@ mod tests {
     }
 
     #[test]
+    fn how_it_connects_to_a_broker() {
+        let broker = |args: &str| match run(args).mqtt {
+            Mqtt::Broker(options) => *options,
+            Mqtt::Listen(listen) => panic!("{listen:?}"),
+        };
+        let plain = broker("--broker=mqtt://x");
+        assert_eq!(plain.endpoint.to_string(), "mqtt://x:1883");
+        assert!(plain.client_id.starts_with("shadow-local-"));
+        let other = broker("--mqtt 3 --user me --broker x --port 7 --client_id one --keep-alive 9");
+        assert_eq!(other.endpoint.to_string(), "mqtt://x:7");
+        assert_eq!(other.user_name.as_deref(), Some("me"));
+        assert_eq!((&*other.client_id, other.keep_alive.as_secs()), ("one", 9));
+        let both = run("--broker x --https 0 --https-cert c --https-key k --https-ca a");
+        let files = TlsFiles::new("c", "k").with_authority("a");
+        assert!(matches!(both.certificates, Some(Certificates::Files(it)) if it == files));
+    }
+
+    #[test]
     fn every_flag_is_read() {
         let all = run("--listen 0.0.0.0:0 --http=8080 -v --data /x/y \
              --republish p/+=$aws/things/+/shadow/update \
@@ -354,7 +416,6 @@ mod tests {
         assert_eq!(all.settings.order, MessageOrder::Shuffled { seed: 7 });
         let plain = listen(&run("")).plain.unwrap();
         assert_eq!(plain.to_string(), "127.0.0.1:1883");
-        assert!(matches!(run("--broker=mqtt://x").mqtt, Mqtt::Broker(url) if url == "mqtt://x"));
         assert!(matches!(read("-v --help"), Ok(Args::Help)));
         assert!(matches!(read("-V"), Ok(Args::Version)));
     }
@@ -383,11 +444,19 @@ mod tests {
             ),
             ("--cert c --key k", "--cert is for --tls-listen"),
             ("--broker mqtt://x --dev-certs d", "--dev-certs is for"),
-            ("--verbose=yes", "unknown argument \"--verbose=yes\""),
-            ("listen", "unknown argument \"listen\""),
+            ("--user me", "--user goes with --broker"),
+            ("--broker", "--broker needs a value"),
+            ("--broker http://x", "--broker: unknown scheme \"http\""),
+            ("--broker x --cert c", "--cert goes with --key"),
+            (
+                "--broker x --clean-session=false",
+                "begins anew with each connection",
+            ),
+            ("--verbose=yes", "--verbose takes no value"),
+            ("listen", "unknown argument listen"),
             ("--frobnicate", "--help"),
         ] {
-            let error = read(args).unwrap_err();
+            let error = read(args).unwrap_err().to_string();
             assert!(error.contains(part), "{args}: {error}");
             assert!(!error.contains('\n'));
         }

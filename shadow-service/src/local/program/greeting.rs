@@ -33,8 +33,8 @@ pub(crate) fn greeting(
             );
         }
     }
-    if let Mqtt::Broker(url) = &run.mqtt {
-        let _ = writeln!(text, "shadow service on the broker {url}");
+    if let Mqtt::Broker(options) = &run.mqtt {
+        let _ = writeln!(text, "shadow service on the broker {}", options.endpoint);
     }
     if let Some(address) = server.http_address() {
         let _ = writeln!(text, "REST data plane on http://{address}");
