@@ -32,6 +32,7 @@
 //! * `blocking`: the module `blocking`, the client for programs without an asynchronous runtime;
 //!   each transport gives it with `connect_blocking`.
 //! * `flags`: adds the module `flags` to each transport: connection flags for programs of your own.
+//! * `tracing`: tells a `tracing` subscriber what happens; `docs/observability.md` lists the names.
 //!
 //! Without any, there is [`proto`]: the sans-IO core, to be driven by a loop of your own.
 

@@ -369,6 +369,7 @@ impl Hub {
         let result = act(&mut state, now);
         let mut wakers = core::mem::take(&mut state.wakers);
         let discarded = core::mem::take(&mut state.discarded);
+        let records = core::mem::take(&mut state.records);
         if wake {
             state.changed = true;
             wakers.extend(state.driver.take());
@@ -379,6 +380,9 @@ impl Hub {
             waker.wake();
         }
         drop(discarded);
+        for record in records {
+            record();
+        }
         if jobs {
             self.shared.jobs.notify_all();
         }

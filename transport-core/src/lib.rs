@@ -123,6 +123,7 @@ mod sigv4;
 mod stream;
 mod text;
 mod tls;
+mod trace;
 #[cfg(feature = "websocket")]
 mod websocket;
 

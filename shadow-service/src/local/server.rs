@@ -17,8 +17,10 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use crate::local::broker::{Addresses, Broker, BrokerOptions};
 #[cfg(feature = "http")]
 use crate::local::http::HttpServer;
+#[cfg(all(feature = "http", feature = "tls"))]
+use crate::local::tls::TlsFiles;
 #[cfg(feature = "tls")]
-use crate::local::tls::{TlsFiles, TlsFilesError};
+use crate::local::tls::TlsFilesError;
 #[cfg(feature = "client")]
 use crate::local::{
     mqtt::{AttachError, Attached, ConnectionObserver, Ended},

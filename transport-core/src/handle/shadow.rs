@@ -18,6 +18,7 @@ use crate::{
     oneshot::oneshot,
     ring::Ring,
     stream::{Deltas, DocumentsStream, Events, Following},
+    trace,
 };
 
 /// One shadow of a thing, classic or named.
@@ -349,9 +350,11 @@ impl Shadow {
     ) -> Request<T> {
         let (promise, answer) = oneshot();
         let handle = self.0.handle;
+        let mut span = trace::request(&self.0.id, operation);
         let made = self.hub().act(|state, now| {
             let waiter = Waiter::Future(promise);
-            state.request(handle, operation, waiter, |client| ask(client, handle, now))
+            let ask = |client: &mut shadow_proto::Client| ask(client, handle, now);
+            state.request(handle, operation, waiter, &mut span, ask)
         });
         Request::new(self.clone(), made.map(|id| (id, answer)), read)
     }
@@ -370,6 +373,7 @@ impl Shadow {
         start_dispatcher(self.hub()).map_err(CallbackError::Thread)?;
         let handle = self.0.handle;
         let update = update.unwrap_or_default();
+        let mut span = trace::request(&self.0.id, operation);
         let made = self.hub().act(|state, now| {
             // The token must be known before the request is sent, which takes one of ours.
             let token = match update.options.token {
@@ -383,11 +387,17 @@ impl Shadow {
             options.timeout = Some(timeout);
             let update = update.with_options(options);
             let waiter = Waiter::Callback(callback, token);
-            state.request(handle, operation, waiter, |client| match operation {
-                Operation::Get => client.get(handle, options, now),
-                Operation::Update => client.update(handle, update, now),
-                Operation::Delete => client.delete(handle, options, now),
-            })?;
+            state.request(
+                handle,
+                operation,
+                waiter,
+                &mut span,
+                |client| match operation {
+                    Operation::Get => client.get(handle, options, now),
+                    Operation::Update => client.update(handle, update, now),
+                    Operation::Delete => client.delete(handle, options, now),
+                },
+            )?;
             Ok(token)
         });
         made.map_err(CallbackError::Request)

@@ -11,6 +11,7 @@ use crate::{
     callback::{Job, RequestCallback, Response},
     error::RequestFailure,
     oneshot::Promise,
+    trace::Span,
 };
 
 /// A request that is not over.
@@ -20,6 +21,8 @@ pub(crate) struct Pending {
     pub(crate) waiter: Waiter,
     /// Its newest publish that the driver has.
     publish: Option<ActionId>,
+    /// From here to the outcome.
+    pub(super) span: Option<Span>,
 }
 
 /// Who waits for the outcome.
@@ -30,12 +33,14 @@ pub(crate) enum Waiter {
 }
 
 impl State {
-    /// Makes a request and notes who waits for it.
+    /// Makes a request and notes who waits for it. Takes `span` unless it fails: what the
+    /// application's subscriber has to hear of must not end under the lock.
     pub(crate) fn request(
         &mut self,
         shadow: ShadowHandle,
         operation: Operation,
         waiter: Waiter,
+        span: &mut Option<Span>,
         ask: impl FnOnce(&mut shadow_proto::Client) -> Result<RequestId, RequestError>,
     ) -> Result<RequestId, RequestFailure> {
         if !self.is_running() {
@@ -49,6 +54,7 @@ impl State {
                 operation,
                 waiter,
                 publish: None,
+                span: span.take(),
             },
         );
         Ok(id)

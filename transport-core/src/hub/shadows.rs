@@ -13,6 +13,7 @@ use crate::{
     callback::{Job, Response, SharedCallback},
     error::NotReady,
     ring::Ring,
+    trace,
 };
 
 /// A shadow in use.
@@ -177,9 +178,15 @@ impl State {
     /// Hands an event to whoever waits for it.
     pub(super) fn route(&mut self, event: Event, now: Instant) {
         let shadow = event.shadow();
-        let mut operation = None;
+        let (mut operation, mut span) = (None, None);
         if let Event::Response { request, .. } = &event {
-            operation = self.requests.get(request).map(|pending| pending.operation);
+            if let Some(pending) = self.requests.get_mut(request) {
+                operation = Some(pending.operation);
+                span = pending.span.take();
+            }
+        }
+        if let Some(id) = self.client.shadow_id(shadow) {
+            self.records.extend(trace::of_shadow(id, &event, span));
         }
         let topics = topics_of(&event, operation);
         self.note_readiness(&event);

@@ -16,6 +16,7 @@ use crate::{
     event::{ConnectionEvent, ConnectionInfo},
     random::random_bits,
     ring::Ring,
+    trace::{self, Record},
 };
 
 pub(crate) struct Shared {
@@ -47,6 +48,8 @@ pub(crate) struct State {
     pub(crate) wakers: Vec<Waker>,
     /// Dropped when the lock is free again: callbacks often own handles, whose drop takes it.
     pub(super) discarded: Vec<MessageCallback>,
+    /// Told to the application's subscriber when the lock is free again.
+    pub(super) records: Vec<Record>,
     stop_waiters: Vec<Waker>,
     pub(super) driver: Option<Waker>,
     /// Something changed since the driver asked last.
@@ -100,6 +103,7 @@ impl State {
             orphaned: false,
             wakers: Vec::new(),
             discarded: Vec::new(),
+            records: Vec::new(),
             stop_waiters: Vec::new(),
             driver: None,
             changed: false,
@@ -130,6 +134,7 @@ impl State {
     }
 
     pub(crate) fn emit(&mut self, event: ConnectionEvent) {
+        self.records.extend(trace::of_connection(&event));
         match &event {
             ConnectionEvent::Connected(info) => self.info = Some(info.clone()),
             ConnectionEvent::Connecting { .. }

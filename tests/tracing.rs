@@ -1,0 +1,150 @@
+//! `docs/observability.md` names every event, span and counter there is, and they occur.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    reason = "helpers of tests fail as tests do, and are std's"
+)]
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use device_shadow::tokio::{ConnectOptions, ShadowId, connect, shadow_proto::Stats};
+use serde_json::json;
+use shadow_service::local::{Options, Server};
+use tracing::{
+    Event, Metadata, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+};
+
+const PAGE: &str = include_str!("../docs/observability.md");
+const SOURCE: &str = include_str!("../transport-core/src/trace.rs");
+
+/// The text in quotes that follows each `before`, if one follows at once.
+fn quoted(text: &str, before: &str, quote: char) -> BTreeSet<String> {
+    let parts = text.split(before).skip(1).map(str::trim_start);
+    let parts = parts.filter_map(|part| part.strip_prefix(quote)?.split(quote).next());
+    parts.map(str::to_owned).collect()
+}
+
+/// The first column of the tables whose names have, or have not, a dot.
+fn documented(dotted: bool) -> BTreeSet<String> {
+    let names = quoted(PAGE, "\n|", '`');
+    names
+        .into_iter()
+        .filter(|name| name.contains('.') == dotted)
+        .collect()
+}
+
+#[test]
+fn every_name_of_an_event_is_documented() {
+    let names = quoted(SOURCE, "record!(", '"');
+    assert!(names.len() > 10, "{names:?}");
+    assert_eq!(documented(true), names);
+}
+
+#[test]
+fn every_counter_is_documented() {
+    let shown = format!("{:?}", Stats::default());
+    let words = shown.split([' ', '{', '}', ',']);
+    let names = words
+        .filter_map(|word| word.strip_suffix(':'))
+        .map(str::to_owned);
+    assert_eq!(documented(false), names.collect());
+}
+
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<String>>>);
+
+impl Heard {
+    fn hear(&self, what: String) {
+        self.0.lock().unwrap().push(what);
+    }
+}
+
+impl Subscriber for Heard {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "device_shadow"
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        self.hear(format!("span {}", span.metadata().name()));
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        self.hear(event.metadata().name().to_owned());
+        event.record(&mut Fields(self));
+    }
+
+    fn enter(&self, _: &Id) {
+        self.hear("enter".to_owned());
+    }
+
+    fn exit(&self, _: &Id) {
+        self.hear("exit".to_owned());
+    }
+}
+
+/// The values of an event, each as a line.
+struct Fields<'a>(&'a Heard);
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.hear(format!("{field}: {value:?}"));
+    }
+}
+
+#[tokio::test]
+async fn a_life_is_told_in_order() {
+    let heard = Heard::default();
+    // On this thread, which is the only one of the runtime.
+    let _guard = tracing::subscriber::set_default(heard.clone());
+    let server = Server::start(Options::on_free_ports()).await.unwrap();
+    let url = format!("mqtt://{}", server.mqtt_address().unwrap());
+    let client = connect(ConnectOptions::from_url(&url).unwrap())
+        .await
+        .unwrap();
+    let lamp = client.shadow(ShadowId::classic("lamp").unwrap()).unwrap();
+    lamp.get().await.unwrap_err();
+    let mut deltas = lamp.deltas().unwrap();
+    lamp.ready().await.unwrap();
+    lamp.desire(&json!({"secret": "hush"})).await.unwrap();
+    deltas.next().await.unwrap();
+    client.shutdown(Duration::from_secs(20)).await.unwrap();
+    server.stop().await;
+
+    let heard = heard.0.lock().unwrap().clone();
+    let position = |name: &str| {
+        let found = heard.iter().position(|it| it == name);
+        found.unwrap_or_else(|| unreachable!("no {name} in {heard:?}"))
+    };
+    let order = [
+        "connection.connecting",
+        "connection.connected",
+        "span request",
+        "enter",
+        "request.rejected",
+        "exit",
+        "shadow.ready",
+        "shadow.delta",
+        "connection.stopped",
+    ];
+    let positions: Vec<usize> = order.iter().map(|name| position(name)).collect();
+    assert!(positions.is_sorted(), "{heard:?}");
+    assert!(heard.contains(&"request.accepted".to_owned()), "{heard:?}");
+    assert!(heard.contains(&"shadow: \"lamp\"".to_owned()), "{heard:?}");
+    // What a state holds is nobody's business.
+    assert!(!heard.iter().any(|it| it.contains("hush")), "{heard:?}");
+}
