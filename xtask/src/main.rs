@@ -6,6 +6,8 @@ mod extra;
 mod fuzz;
 mod json;
 mod mutants;
+#[cfg(test)]
+mod named_tests;
 mod python;
 mod setup;
 mod sim;
