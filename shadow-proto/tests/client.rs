@@ -350,6 +350,7 @@ fn however_many_unsubscribes_go_unanswered_none_is_forgotten_nor_kept_for_ever()
     for shadow in shadows {
         client.remove_shadow(shadow, NOW).unwrap();
         assert_eq!(unsubscribed(&mut client, false), 1);
+        client.check_invariants();
     }
     // A connection that resumes the session tells what was left.
     for answer in [false, true] {

@@ -1,6 +1,6 @@
 //! What must hold between any two calls.
 
-use super::{Client, requests::Place};
+use super::{Client, pending::MAX_UNANSWERED, requests::Place};
 use crate::topic::Operation;
 use alloc::collections::BTreeMap;
 
@@ -63,6 +63,14 @@ impl Client {
             }
         }
         debug_assert_eq!(self.filters, filters, "the budget is counted");
+        let unanswered = self
+            .pending
+            .iter()
+            .filter(|it| it.unsubscribe || it.overdue);
+        debug_assert!(
+            unanswered.count() <= MAX_UNANSWERED,
+            "what is never answered is bounded"
+        );
         debug_assert!(
             self.requests.asked <= self.config.limits.requests,
             "the queue is bounded"

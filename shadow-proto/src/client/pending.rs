@@ -77,4 +77,4 @@ impl Client {
 }
 
 /// How many unanswered UNSUBSCRIBEs and overdue SUBSCRIBEs of a connection are remembered.
-const MAX_UNANSWERED: usize = 32;
+pub(super) const MAX_UNANSWERED: usize = 32;
