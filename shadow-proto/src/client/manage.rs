@@ -212,7 +212,20 @@ impl Client {
         Some(&self.shadows.get(shadow)?.id)
     }
 
-    /// What [`add_shadow`](Self::add_shadow) or [`register`](Self::register) said last.
+    /// What [`add_shadow`](Self::add_shadow) or [`register`](Self::register) said last; `None` if
+    /// the handle is stale.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::DELTA, now)?;
+    /// client.register(lamp, Interest::DELTA | Interest::DOCUMENTS, now)?;
+    /// assert_eq!(client.interest(lamp), Some(Interest::DELTA | Interest::DOCUMENTS));
+    /// client.remove_shadow(lamp, now)?;
+    /// assert_eq!(client.interest(lamp), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn interest(&self, shadow: ShadowHandle) -> Option<Interest> {
         Some(self.shadows.get(shadow)?.interest)

@@ -44,7 +44,20 @@ impl Client {
         Ok(())
     }
 
-    /// Takes what was recorded since the last time: whole lines, to be appended to a file.
+    /// Takes what was recorded since the last time: whole lines, to be appended to a file. Empty
+    /// if nothing is recorded, or the recording has ended.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// client.start_recording()?;
+    /// let mut file = client.take_recording(); // begins with the configuration
+    /// client.handle_connected(false, Instant::ORIGIN);
+    /// file += &client.take_recording();
+    /// assert_eq!(file.lines().count(), 2);
+    /// assert!(replay(&file, |_| {})?.is_connected());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn take_recording(&mut self) -> String {
         self.recorder

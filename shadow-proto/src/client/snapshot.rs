@@ -69,6 +69,28 @@ impl Client {
     /// [`ResyncPolicy::SessionLost`](crate::ResyncPolicy) a connect that finds the session needs no
     /// get. `config` must have another token prefix than the client of before.
     ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let now = Instant::ORIGIN;
+    /// let lamp = ShadowId::classic("lamp")?;
+    /// let mut client = Client::new(Config::new(TokenPrefix::new("start-1")?));
+    /// client.add_shadow(lamp.clone(), Interest::UPDATE, now)?;
+    /// client.handle_connected(false, now);
+    /// let Some(Output::Subscribe { id, .. }) = client.poll_output() else { panic!() };
+    /// client.handle_suback(id, &[SubackCode::new(1); 2], now);
+    ///
+    /// let saved = client.snapshot(); // then the process ends, and another begins
+    /// let mut client = Client::restore(Config::new(TokenPrefix::new("start-2")?), &saved)?;
+    /// client.handle_connected(true, now); // the broker kept the session
+    /// while let Some(output) = client.poll_output() {
+    ///     assert!(!matches!(output, Output::Subscribe { .. })); // nothing is subscribed again
+    /// }
+    /// let lamp = client.find_shadow(&lamp).unwrap();
+    /// assert_eq!(client.subscriptions(lamp), Some((Interest::UPDATE, Interest::UPDATE)));
+    /// assert!(Client::restore(Config::new(TokenPrefix::new("start-3")?), "{}").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The text is no such snapshot, or its shadows do not fit `config`.
     pub fn restore(config: Config, snapshot: &str) -> Result<Self, RestoreError> {
