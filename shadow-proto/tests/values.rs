@@ -330,3 +330,40 @@ fn documents_before_and_after_are_told_apart() {
         (None, None)
     );
 }
+
+#[derive(serde::Serialize, serde::Deserialize, Default, PartialEq, Debug)]
+struct LampPatch {
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    color: Field<String>,
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    timer: Field<u64>,
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    serial: Field<Json>,
+}
+
+#[test]
+fn a_typed_patch_sets_removes_and_leaves_alone_and_reads_a_delta_the_same_way() {
+    let patch = LampPatch {
+        color: Field::Value("teal".to_owned()),
+        timer: Field::Null,
+        serial: Field::Absent,
+    };
+    let json = Json::from_value(&patch).unwrap();
+    let update = String::from_utf8(Update::desired(&json).to_payload()).unwrap();
+    let sent = r#"{"state":{"desired":{"color":"teal","timer":null}}}"#;
+    assert_eq!(update, sent);
+    assert_eq!(json.parse::<LampPatch>().unwrap(), patch);
+    // Keys that a delta lacks stay absent; what is too large for any number type survives as text.
+    let payload =
+        br#"{"state":{"timer":18446744073709551615,"serial":1234567890123456789012},"version":1}"#;
+    let Ok(Message::Delta(delta)) = wire::decode(TopicKind::UpdateDelta, payload) else {
+        panic!()
+    };
+    let wanted: LampPatch = serde_json::from_str(delta.state.get()).unwrap();
+    assert_eq!(
+        (wanted.color, wanted.timer),
+        (Field::Absent, Field::Value(u64::MAX))
+    );
+    let serial = wanted.serial.into_value().unwrap();
+    assert_eq!(serial.as_str(), "1234567890123456789012");
+}

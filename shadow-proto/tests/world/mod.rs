@@ -4,7 +4,7 @@
 //! config window 1 1          settings, before anything else
 //! add lamp delta             add a shadow with an interest; `lamp~config` is a named one
 //! connect | connect resumed  the connection is up
-//! disconnect
+//! disconnect                the driver forgets its ids, unless it is `keeping ids`
 //! get a lamp [options]       make a request called `a`; options: timeout=2s token=x fail latest
 //! update b lamp reported {}  sections `desired JSON`, `reported JSON`, `clear`, `if N`
 //! delete c lamp
@@ -186,8 +186,10 @@ impl World {
             "connect" => self.client().handle_connected(rest == "resumed", now),
             "disconnect" => {
                 self.client().handle_disconnected(now);
-                self.subscribes.clear();
-                self.unsubscribes.clear();
+                if rest != "keeping ids" {
+                    self.subscribes.clear();
+                    self.unsubscribes.clear();
+                }
             }
             "get" | "update" | "delete" => self.request(command, &words),
             "cancel" => {
