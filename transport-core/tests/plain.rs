@@ -1,6 +1,8 @@
 //! Plain messages beside the shadows: the queue for the time without a connection, callbacks,
 //! shared and shadow filters; in virtual time.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod support;
 
 use core::time::Duration;
@@ -240,8 +242,13 @@ fn a_callback_that_panics_is_told_and_called_again() {
 
 #[test]
 fn a_filter_over_all_shadows_sees_what_shadows_see() {
+    watch("$aws/things/+/shadow/#");
+    watch("$share/back-end/$aws/things/+/shadow/#");
+}
+
+fn watch(filter: &str) {
     let (client, mut world) = World::new();
-    let all = client.subscribe("$aws/things/+/shadow/#", Qos::AtLeastOnce);
+    let all = client.subscribe(filter, Qos::AtLeastOnce);
     let mut all = world.block_on(all).unwrap();
     let shadow = client.shadow(ShadowId::classic("lamp").unwrap()).unwrap();
     let color = transport_core::Json::from_text(r#"{"color":"red"}"#).unwrap();
@@ -262,10 +269,16 @@ fn a_filter_over_all_shadows_sees_what_shadows_see() {
         topics.contains(&"$aws/things/lamp/shadow/update/delta"),
         "{topics:?}"
     );
+    // Also of a session that was lost.
+    world.broker.forget();
+    world.cut();
+    world.block_on(client.connected()).unwrap();
+    world.settle();
+    assert!(world.broker.filters().contains(&filter));
     // The application's filter ends; those of the shadow stay.
     drop(all);
     world.settle();
     world.block_on(shadow.get()).unwrap();
     let filters = world.broker.filters();
-    assert!(!filters.contains(&"$aws/things/+/shadow/#"), "{filters:?}");
+    assert!(!filters.contains(&filter), "{filters:?}");
 }
