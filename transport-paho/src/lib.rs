@@ -45,6 +45,7 @@ mod driver;
 mod explain;
 mod filters;
 mod inbox;
+mod lease;
 mod session;
 mod settings;
 

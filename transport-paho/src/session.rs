@@ -10,7 +10,7 @@ use core::{
     pin::Pin,
     task::{Context, Poll},
 };
-use std::{panic::catch_unwind, sync::OnceLock};
+use std::{io, panic::catch_unwind, sync::OnceLock};
 
 use paho_mqtt::{self as paho, AsyncClient, PropertyCode, ServerResponse, Token};
 use transport_core::{
@@ -22,6 +22,7 @@ use transport_core::{
 use crate::{
     filters::{Filters, Subscribed},
     inbox::{Epoch, Fact, Inbox},
+    lease::Lease,
     settings::{self, TempFile},
 };
 
@@ -38,6 +39,8 @@ pub(crate) struct Session {
     epoch: Epoch,
     connecting: Option<Token>,
     goodbye: Option<Token>,
+    /// While the client speaks, or may speak, over a WebSocket.
+    lease: Option<Lease>,
     /// Certificates for the attempt under way.
     file: Option<TempFile>,
     filters: Filters,
@@ -60,6 +63,7 @@ struct Leftover {
     epoch: Epoch,
     client: AsyncClient,
     token: Token,
+    lease: Option<Lease>,
 }
 
 impl Session {
@@ -72,6 +76,7 @@ impl Session {
             epoch: 0,
             connecting: None,
             goodbye: None,
+            lease: None,
             file: None,
             filters: Filters::default(),
             waiting: BTreeMap::new(),
@@ -94,6 +99,14 @@ impl Session {
     /// Begins to connect. [`connected`](Self::connected) knows the end.
     pub(crate) fn connect(&mut self, plan: &Plan) -> Result<(), OpenError> {
         let (options, file) = settings::connect(plan, &self.options)?;
+        if plan.url.expose().starts_with("ws") && self.lease.is_none() {
+            let lease = Lease::take().ok_or_else(|| {
+                let message = "another client of this process is connected over a WebSocket, \
+                               and the C library can have one at a time";
+                plan.error(&io::Error::new(io::ErrorKind::ResourceBusy, message))
+            })?;
+            self.lease = Some(lease);
+        }
         let client = match self.client.clone() {
             Some(client) => client,
             None => self.create(plan)?,
@@ -282,7 +295,7 @@ impl Session {
     /// freed from within themselves.
     pub(crate) fn forget_leftovers(&mut self) {
         for leftover in self.leftovers.drain(..) {
-            core::mem::forget(leftover.client);
+            core::mem::forget((leftover.client, leftover.lease));
         }
     }
 
@@ -310,6 +323,7 @@ impl Session {
         }
         self.goodbye = None;
         self.file = None;
+        let lease = self.lease.take();
         let Some(client) = self.client.take() else {
             return;
         };
@@ -318,7 +332,9 @@ impl Session {
                 epoch: self.epoch,
                 client,
                 token,
+                lease,
             }),
+            // Before the lease.
             None => leave(client),
         }
         self.inbox.forget(self.epoch);

@@ -11,15 +11,21 @@
 #[path = "../../transport-core/tests/support/mosquitto.rs"]
 mod mosquitto;
 
-use core::time::Duration;
+extern crate alloc;
+
+use alloc::sync::Arc;
+use core::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 use std::{io, net::TcpListener};
 
 use mosquitto::{broker, options};
 use testkit::{HttpProxy, Mosquitto, Pki, skip_or_fail};
-use tokio::time::timeout;
+use tokio::{sync::Mutex, time::timeout};
 use transport_paho::{
-    ConnectError, ConnectOptions, MqttVersion, OpenError, Pem, Proxy, Qos, Roots, ShadowClient,
-    TlsError, connect,
+    ConnectError, ConnectOptions, Credentials, CredentialsSource, MqttVersion, OpenError, Pem,
+    Proxy, Qos, Roots, ShadowClient, SigV4, TlsError, connect,
 };
 
 const VERSIONS: [MqttVersion; 2] = [MqttVersion::V3_1_1, MqttVersion::V5];
@@ -36,6 +42,9 @@ macro_rules! given {
         };
     };
 }
+
+/// Held by a test that connects over a WebSocket, of which a process can have one.
+static WEBSOCKET: Mutex<()> = Mutex::const_new(());
 
 /// Those of a client with a certificate.
 fn mutual(pki: &Pki, broker: &Mosquitto) -> ConnectOptions {
@@ -83,11 +92,8 @@ async fn mutual_tls() {
     exercise(connect(options).await.unwrap()).await;
 }
 
-#[tokio::test]
-async fn a_broker_that_restarts_is_found_again_over_tls() {
-    given!(pki, broker);
-    let mut broker = broker;
-    let mut options = mutual(&pki, &broker);
+/// Connects, and comes back from two restarts of the broker.
+async fn outlive(mut broker: Mosquitto, mut options: ConnectOptions) {
     options.reconnect.base = Duration::from_millis(100);
     options.reconnect.max = Duration::from_secs(1);
     let client = connect(options).await.unwrap();
@@ -109,8 +115,36 @@ async fn a_broker_that_restarts_is_found_again_over_tls() {
 }
 
 #[tokio::test]
+async fn a_broker_that_restarts_is_found_again_over_tls() {
+    given!(pki, broker);
+    let options = mutual(&pki, &broker);
+    outlive(broker, options).await;
+}
+
+#[tokio::test]
+async fn each_connect_is_signed_anew() {
+    given!(pki, broker);
+    let _one = WEBSOCKET.lock().await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let mut options = options("wss", broker.port_of("wss"), &pki.path("ca.pem"));
+    let mut sigv4 = SigV4::new(CredentialsSource::callback(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        async { Ok(Credentials::new("AKIDEXAMPLE", "hush")) }
+    }));
+    sigv4.region = Some("eu-west-1".into());
+    options.sigv4 = Some(sigv4);
+    // The client of the C library, which was made with the first URL, goes on.
+    options.clean_start = false;
+    options.session_expiry = Some(Duration::from_secs(60));
+    outlive(broker, options).await;
+    assert!(asked.load(Ordering::Relaxed) >= 3);
+}
+
+#[tokio::test]
 async fn websockets() {
     given!(pki, broker);
+    let _one = WEBSOCKET.lock().await;
     for scheme in ["ws", "wss"] {
         for version in VERSIONS {
             let mut options = options(scheme, broker.port_of(scheme), &pki.path("ca.pem"));
@@ -121,8 +155,22 @@ async fn websockets() {
 }
 
 #[tokio::test]
+async fn a_second_websocket_is_refused_while_there_is_one() {
+    given!(pki, broker);
+    let _one = WEBSOCKET.lock().await;
+    let ws = || options("ws", broker.port_of("ws"), &pki.path("ca.pem"));
+    let first = connect(ws()).await.unwrap();
+    let error = open_error(ws()).await;
+    assert_eq!(error.kind, io::ErrorKind::ResourceBusy, "{error}");
+    assert!(!error.permanent);
+    exercise(first).await;
+    exercise(connect(ws()).await.unwrap()).await;
+}
+
+#[tokio::test]
 async fn through_a_proxy() {
     given!(pki, broker);
+    let _one = WEBSOCKET.lock().await;
     let proxy = HttpProxy::start(Some("bWU6aHVzaA=="));
     let through = |mut options: ConnectOptions, password: &str| {
         let mut its = Proxy::new("127.0.0.1", proxy.port());
