@@ -36,3 +36,30 @@ fn service_requests() {
 fn client_ops() {
     run("client_ops", sim::fuzz::client_ops);
 }
+
+#[test]
+fn json_patch() {
+    run("json_patch", sim::fuzz::json_patch);
+}
+
+#[test]
+fn session_bytes() {
+    run("session_bytes", sim::fuzz::session_bytes);
+}
+
+#[cfg(feature = "fuzz")]
+#[test]
+fn codec_differential() {
+    run("codec_differential", sim::fuzz::codec_differential);
+}
+
+#[test]
+fn link_world() {
+    run("link_world", sim::fuzz::link_world);
+}
+
+#[cfg(feature = "fuzz")]
+#[test]
+fn endpoint() {
+    run("endpoint", sim::fuzz::endpoint);
+}

@@ -11,14 +11,17 @@ use crate::workspace::Workspace;
 
 pub(crate) const MANIFEST: &str = "fuzz/Cargo.toml";
 
+/// What nothing calls is not compiled, and a crate is compiled on all cores: with the sanitizer half of the time.
+const FLAGS: [&str; 3] = ["--strip-dead-code", "--codegen-units", "8"];
+
 /// Outside the workspace: it needs other compiler flags.
 pub(crate) fn exists(cx: &Cx) -> bool {
     cx.root.join(MANIFEST).is_file()
 }
 
 pub(crate) fn short(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
-    say("short form: 10 s for each target; the long one is `cargo xtask extra fuzz-long`");
-    run(cx, workspace, Duration::from_secs(10))
+    say("short form: 5 s for each target; the long one is `cargo xtask extra fuzz-long`");
+    run(cx, workspace, Duration::from_secs(5))
 }
 
 pub(crate) fn long(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
@@ -36,7 +39,7 @@ fn run(cx: &Cx, workspace: &Workspace, time: Duration) -> Result<Done, String> {
         // The one Cargo tool that the test installs.
         cx.cargo(["install", "cargo-fuzz", "--locked"]).run()?;
     }
-    fuzz(cx, "build").run()?;
+    fuzz(cx, "build").args(FLAGS).run()?;
     for target in targets(cx)? {
         // What is found now goes into a folder of its own: the committed corpus only grows on purpose.
         let found = Path::new(&workspace.target_directory)
@@ -45,12 +48,20 @@ fn run(cx: &Cx, workspace: &Workspace, time: Duration) -> Result<Done, String> {
         fs::create_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
         let kept = format!("fuzz/corpus/{target}");
         let kept = cx.root.join(&kept).is_dir().then_some(kept);
-        let cmd = fuzz(cx, "run").args([&target]).args([&found]).args(kept);
+        let cmd = fuzz(cx, "run")
+            .args(FLAGS)
+            .args([&target])
+            .args([&found])
+            .args(kept);
+        let dictionary = format!("fuzz/dictionaries/{target}.dict");
+        let dictionary = cx.root.join(&dictionary).is_file().then_some(dictionary);
+        let dictionary = dictionary.map(|path| format!("-dict={path}"));
         let cmd = cmd.args([
             "--",
             "-timeout=10",
             &format!("-max_total_time={}", time.as_secs()),
         ]);
+        let cmd = cmd.args(dictionary);
         cmd.limit(time + Duration::from_secs(10 * 60)).run()?;
     }
     Ok(Done::Passed)

@@ -74,7 +74,7 @@ const STEPS: [Step; 20] = [
     ),
     Step::new(
         "fuzz",
-        "each fuzz target for 10 s (short form of `cargo xtask extra fuzz-long`)",
+        "each fuzz target for 5 s (short form of `cargo xtask extra fuzz-long`)",
         crate::fuzz::short,
     ),
 ];

@@ -1,0 +1,4 @@
+//! See `sim::fuzz::endpoint`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sim::fuzz::endpoint(bytes));
