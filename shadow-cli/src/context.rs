@@ -9,8 +9,8 @@ use std::{
 
 use clap::{ArgMatches, parser::ValueSource};
 use transport_tokio::{
-    ConnectOptions, ConnectionEvent, RestClient, RestOptions, Shadow, ShadowClient, ShadowId,
-    connect, flags, flags::ConnectionFlags,
+    ConnectOptions, ConnectionEvent, Operation, RequestFailure, RestClient, RestOptions, Shadow,
+    ShadowClient, ShadowId, connect, flags, flags::ConnectionFlags, policy,
 };
 
 use crate::{
@@ -91,10 +91,11 @@ impl Context {
             let text = error.to_string();
             let at = endpoint.to_string();
             // Some errors name it already.
-            Problem::Connection(match text.contains(&at) {
+            let problem = Problem::Connection(match text.contains(&at) {
                 true => format!("{text}{hint}"),
                 false => format!("{at}: {text}{hint}"),
-            })
+            });
+            problem.with_hint(policy::missing_for_client(&self.options.client_id, &error))
         })?;
         *self.client.borrow_mut() = Some(client.clone());
         Ok(client)
@@ -106,6 +107,22 @@ impl Context {
         let client = self.client().await?;
         let shadow = client.shadow(id);
         shadow.map_err(|error| Problem::Other(error.to_string()))
+    }
+
+    /// What went wrong with a request, and the right that is probably missing.
+    pub(crate) fn explain(
+        &self,
+        matches: &ArgMatches,
+        operation: Operation,
+        failure: RequestFailure,
+    ) -> Problem {
+        let missing = match (&failure, shadow_id(matches)) {
+            (RequestFailure::Failure(failure), Ok(id)) => {
+                policy::missing_for_request(&id, operation, failure, self.options.version)
+            }
+            _ => None,
+        };
+        Problem::from(failure).with_hint(missing)
     }
 
     /// The REST data plane.

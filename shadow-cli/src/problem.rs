@@ -43,6 +43,19 @@ impl Problem {
         }
     }
 
+    /// The same, with a hint at what may mend it.
+    pub(crate) fn with_hint(self, hint: Option<String>) -> Self {
+        let hinted = |text: String| match &hint {
+            Some(hint) => format!("{text}; {hint}"),
+            None => text,
+        };
+        match self {
+            Self::TimedOut(text) => Self::TimedOut(hinted(text)),
+            Self::Connection(text) => Self::Connection(hinted(text)),
+            other => other,
+        }
+    }
+
     /// The word for it in `--json`.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
@@ -108,6 +121,10 @@ impl From<NotReady> for Problem {
         let text = error.to_string();
         match error {
             NotReady::Fetch(failure) => failure.into(),
+            NotReady::Refused { filter, .. } => {
+                let missing = transport_tokio::policy::missing_for_filter(&filter);
+                Self::Connection(text).with_hint(Some(missing))
+            }
             _ => Self::Connection(text),
         }
     }

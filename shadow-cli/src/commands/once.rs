@@ -1,7 +1,9 @@
 //! The commands that make one request.
 
 use clap::ArgMatches;
-use transport_tokio::{Accepted, Document, Field, Json, Section, ShadowId, Update, Version};
+use transport_tokio::{
+    Accepted, Document, Field, Json, Operation, Section, ShadowId, Update, Version,
+};
 
 use crate::{
     context::{Context, shadow_id},
@@ -21,7 +23,10 @@ async fn fetch(matches: &ArgMatches, context: &Context) -> Result<Document, Prob
     let id = shadow_id(matches)?;
     Ok(match matches.get_flag("rest") {
         true => context.rest()?.get(&id).await?,
-        false => context.shadow(matches).await?.get().await?,
+        false => {
+            let got = context.shadow(matches).await?.get().await;
+            got.map_err(|failure| context.explain(matches, Operation::Get, failure))?
+        }
     })
 }
 
@@ -45,10 +50,13 @@ pub(super) async fn update(matches: &ArgMatches, context: &Context) -> Result<u8
 
     let updated = match matches.get_flag("rest") {
         true => context.rest()?.update(&id, &update).await?,
-        false => match context.shadow(matches).await?.update(update).await? {
-            Accepted::Update(updated) => *updated,
-            other => return Err(Problem::Other(format!("another answer: {other:?}"))),
-        },
+        false => {
+            let updated = context.shadow(matches).await?.update(update).await;
+            match updated.map_err(|failure| context.explain(matches, Operation::Update, failure))? {
+                Accepted::Update(updated) => *updated,
+                other => return Err(Problem::Other(format!("another answer: {other:?}"))),
+            }
+        }
     };
     let printer = context.printer;
     if printer.json {
@@ -126,7 +134,11 @@ pub(super) async fn delete(matches: &ArgMatches, context: &Context) -> Result<u8
     let id = shadow_id(matches)?;
     let version = match matches.get_flag("rest") {
         true => context.rest()?.delete(&id).await?.version,
-        false => context.shadow(matches).await?.delete().await?.version(),
+        false => {
+            let deleted = context.shadow(matches).await?.delete().await;
+            let explain = |failure| context.explain(matches, Operation::Delete, failure);
+            deleted.map_err(explain)?.version()
+        }
     };
     let printer = context.printer;
     if printer.json {
