@@ -19,7 +19,7 @@ SHADOW_CA_FILE, …), or by a section of the profile file ~/.config/shadow/profi
     key = /etc/lamp/private.pem.key
 
 A flag counts before a variable, a variable before the file. Without any, it is the local
-service at mqtt://127.0.0.1:1883, which `shadow local` starts.
+service at mqtt://127.0.0.1:1883 and http://127.0.0.1:8080, which `shadow local --http 8080` starts.
 
 Exit codes: 0 accepted, 1 rejected, 2 no answer in time, 3 `diff`: not in sync, 64 the command
 line makes no sense, 69 no connection or refused by the broker, 74 a file or anything else, 130

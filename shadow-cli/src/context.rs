@@ -21,6 +21,8 @@ use crate::{
 
 /// Where a service that was started without options is.
 const LOCAL: &str = "mqtt://127.0.0.1:1883";
+/// And where it serves the data plane, if it was asked to as the guide has it.
+const LOCAL_REST: &str = "http://127.0.0.1:8080";
 
 pub(crate) struct Context {
     options: ConnectOptions,
@@ -53,7 +55,7 @@ impl Context {
             replace(&mut settings, name, value);
         }
 
-        let rest_url = settings.remove("rest-url");
+        let mut rest_url = settings.remove("rest-url");
         let mut connection = ConnectionFlags::new("shadow-cli-");
         for (name, value) in &settings {
             connection
@@ -61,6 +63,7 @@ impl Context {
                 .map_err(|error| Problem::Usage(error.to_string()))?;
         }
         if !connection.has_endpoint() {
+            rest_url.get_or_insert_with(|| LOCAL_REST.to_owned());
             connection
                 .set("--endpoint", LOCAL)
                 .map_err(|error| Problem::Usage(error.to_string()))?;
