@@ -31,9 +31,9 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Queued => "not sent: it was still queued",
             Self::Subscribing => "not sent: its subscriptions were not granted yet",
-            Self::Sent => "sent, not acknowledged by the broker; it may have been applied",
+            Self::Sent => "sent, not acknowledged by the broker; an update may have been applied",
             Self::Acknowledged => {
-                "acknowledged by the broker, not answered by the shadow service; it may have been applied"
+                "acknowledged by the broker, not answered by the shadow service; an update may have been applied"
             }
         })
     }

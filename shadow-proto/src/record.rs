@@ -233,6 +233,8 @@ enum Part {
 pub(crate) struct Options {
     timeout: Option<Duration>,
     token: Option<String>,
+    #[serde(default)]
+    reserve_token: bool,
     when_offline: WhenOffline,
     qos: Option<Qos>,
     latest: bool,
@@ -375,6 +377,7 @@ impl Options {
         let RequestOptions {
             timeout,
             token,
+            reserve_token,
             when_offline,
             qos,
             latest,
@@ -383,6 +386,7 @@ impl Options {
         Self {
             timeout,
             token: token.map(str::to_owned),
+            reserve_token,
             when_offline,
             qos,
             latest,
@@ -394,6 +398,7 @@ impl Options {
         let Self {
             timeout,
             ref token,
+            reserve_token,
             when_offline,
             qos,
             latest,
@@ -402,6 +407,7 @@ impl Options {
         RequestOptions {
             timeout,
             token: token.as_deref(),
+            reserve_token,
             when_offline,
             qos,
             latest,

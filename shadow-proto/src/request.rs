@@ -15,6 +15,10 @@ pub struct RequestOptions<'a> {
     /// A token of the caller's own, at most 64 bytes; `None` generates one. A request with an own
     /// token is not repeated unless `retry` says so, since each try needs a fresh one.
     pub token: Option<&'a str>,
+    /// Whether the generated token of the first try is chosen at the call, so that
+    /// [`Client::token`](crate::Client::token) knows it before anything is sent. A later try has
+    /// another one all the same. A publish-only request carries one, too, if it is reserved.
+    pub reserve_token: bool,
     /// What to do while there is no connection.
     pub when_offline: WhenOffline,
     /// QoS of this request; `None` takes the shadow's.

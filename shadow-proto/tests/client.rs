@@ -363,3 +363,44 @@ fn however_many_unsubscribes_go_unanswered_none_is_forgotten_nor_kept_for_ever()
     assert_eq!(unsubscribed(&mut client, true), 0);
     assert_eq!(client.poll_timeout(), None);
 }
+
+#[test]
+fn a_reserved_token_is_known_at_the_call_and_is_that_of_the_first_try() {
+    let (mut client, shadow) = watched(config());
+    let mut options = RequestOptions::default();
+    options.reserve_token = true;
+    let other = client.get(shadow, RequestOptions::default(), NOW).unwrap();
+    let request = client.get(shadow, options, NOW).unwrap();
+    assert_eq!(client.token(other), None);
+    let token = client.token(request).unwrap();
+    assert_ne!(client.token(request), client.token(other));
+    // Withdrawn before it was sent, it is sent with the same token.
+    client.handle_disconnected(NOW);
+    assert_eq!(client.token(request), Some(token));
+    client.handle_connected(true, NOW);
+    let (_, published) = settle(&mut client);
+    let tokens: Vec<&str> = published.iter().map(|payload| token_in(payload)).collect();
+    assert_eq!(tokens.len(), 2);
+    assert!(tokens.contains(&token.as_str()), "{tokens:?}");
+    assert_ne!(tokens[0], tokens[1]);
+    // Another try has another one; the answer to either ends the request.
+    let slow = format!(r#"{{"code":429,"message":"slow","clientToken":"{token}"}}"#);
+    receive(&mut client, "get/rejected", &slow);
+    let again = client.poll_timeout().unwrap();
+    client.handle_timeout(again);
+    let (_, published) = settle(&mut client);
+    assert_eq!(published.len(), 1);
+    assert_ne!(token_in(&published[0]), token.as_str());
+    assert_eq!(
+        client.token(request).unwrap().as_str(),
+        token_in(&published[0])
+    );
+    let answer = format!(
+        r#"{{"state":{{}},"version":1,"timestamp":1,"clientToken":"{}"}}"#,
+        token_in(&published[0])
+    );
+    receive(&mut client, "get/accepted", &answer);
+    let (events, _) = settle(&mut client);
+    let done = |event: &Event| matches!(event, Event::Response { request: id, outcome: Ok(_), .. } if *id == request);
+    assert!(events.iter().any(done), "{events:?}");
+}

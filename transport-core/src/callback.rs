@@ -31,7 +31,7 @@ pub struct Response {
     pub payload: String,
     /// What kind of message it is.
     pub status: Status,
-    /// The token of the request that was answered; of a delta or documents, that of the update
+    /// The token of the request that was answered, as the call returned it; of a delta or documents, that of the update
     /// which caused it, if it had one.
     pub token: Option<ClientToken>,
     /// The topic of the message; of a request that was not answered, the topic it goes to.
@@ -121,7 +121,7 @@ impl Response {
     pub(crate) fn of_request(
         state: &State,
         operation: Operation,
-        token: ClientToken,
+        token: Option<ClientToken>,
         event: Event,
     ) -> Option<Self> {
         let shadow = event.shadow();
@@ -139,7 +139,7 @@ impl Response {
         let failure = outcome.err();
         let mut response = Self::new(state, shadow, kind, status)?;
         response.payload = payload.map(text).unwrap_or_default();
-        response.token = Some(token);
+        response.token = token;
         response.stage = failure.as_ref().and_then(Failure::stage);
         response.failure = failure;
         Some(response)

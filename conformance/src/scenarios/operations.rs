@@ -3,14 +3,15 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
 use transport_core::{
     Change, ErrorCode, Json, RequestFailure, RequestOptions, Retry, Section, Shadow, ShadowId,
-    Update,
+    Status, Update,
 };
 
 use crate::{
     Ground,
-    ground::{color, json, soon},
+    ground::{PATIENCE, color, json, soon},
 };
 
 pub(super) async fn a_classic_shadow_lives_and_dies(ground: Ground) {
@@ -175,6 +176,14 @@ pub(super) async fn a_throttled_request_is_tried_again(ground: Ground) {
     let shadow = client.shadow(ground.shadow_id()).unwrap();
     let document = soon(shadow.get()).await.unwrap();
     assert_eq!(document.version.number(), 3);
+    assert_eq!(tries.swap(0, Ordering::Relaxed), 2);
+    // The token that the call returned is the one that the callback is told, whichever try was answered.
+    let (sender, mut calls) = mpsc::unbounded_channel();
+    let call = move |response| drop(sender.send(response));
+    let token = shadow.get_with(PATIENCE, call).unwrap();
+    let response = soon(calls.recv()).await.unwrap();
+    assert_eq!(response.status, Status::Accepted);
+    assert_eq!(response.token, Some(token));
     assert_eq!(tries.load(Ordering::Relaxed), 2);
 }
 

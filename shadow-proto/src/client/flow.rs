@@ -158,7 +158,11 @@ impl Client {
 
     fn send(&mut self, id: RequestId) {
         self.refold(id);
-        let counter = self.requests.next_counter();
+        let request = self.requests.get(id);
+        // Its first try, however often that was withdrawn before it was sent.
+        let first = request.filter(|request| request.earlier.is_empty());
+        let reserved = first.and_then(|request| request.reserved);
+        let counter = reserved.unwrap_or_else(|| self.requests.next_counter());
         self.take_publish();
         let Some(request) = self.requests.get_mut(id) else {
             return;
@@ -231,8 +235,8 @@ impl Client {
                 let quoted = serde_json::to_string(token.as_str()).unwrap_or_default();
                 payload.extend_from_slice(quoted.as_bytes());
             }
-            None if request.publish_only && request.body.is_empty() => return Box::default(),
-            None if request.publish_only => {}
+            None if !request.has_token() && request.body.is_empty() => return Box::default(),
+            None if !request.has_token() => {}
             None => {
                 payload.extend_from_slice(member);
                 payload.push(b'"');

@@ -195,7 +195,8 @@ impl Client {
         Ok(())
     }
 
-    /// The token a request was sent with last; before it is sent, the caller's own.
+    /// The token a request was sent with last; before it is sent, the caller's own, or the one
+    /// that was reserved.
     ///
     /// ```
     /// # use shadow_proto::*;
@@ -210,11 +211,17 @@ impl Client {
     /// ```
     #[must_use]
     pub fn token(&self, request: RequestId) -> Option<ClientToken> {
-        let request = self.leader(self.requests.get(request)?);
+        let asked = self.requests.get(request)?;
+        let request = self.leader(asked);
+        let sent = request.last_sent().map(|counter| (counter, request.id));
+        let reserved = || asked.reserved.map(|counter| (counter, asked.id));
         match &request.own_token {
             Some(token) => Some(**token),
-            None if request.publish_only => None,
-            None => Some(self.generate(request.last_sent()?, request.id.slot)),
+            None if !request.has_token() => None,
+            None => {
+                let (counter, id) = sent.or_else(reserved)?;
+                Some(self.generate(counter, id.slot))
+            }
         }
     }
 

@@ -28,6 +28,8 @@ pub(crate) struct Request {
     /// An update's payload up to its token, without the closing brace; empty for the others.
     pub(crate) body: Vec<u8>,
     pub(crate) own_token: Option<Box<ClientToken>>,
+    /// The number that the first try will have, if it was chosen with the call.
+    pub(crate) reserved: Option<u64>,
     /// The number of the current try, 0 before the first.
     pub(crate) counter: u64,
     /// Those of earlier tries: their answers count too.
@@ -62,6 +64,11 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// Whether its tries carry a token. Nothing is subscribed for the answer of one that does not.
+    pub(crate) fn has_token(&self) -> bool {
+        !self.publish_only || self.own_token.is_some() || self.reserved.is_some()
+    }
+
     /// The number of the last try that the driver took; what it has not polled is not sent.
     pub(crate) fn last_sent(&self) -> Option<u64> {
         match self.place {
@@ -280,7 +287,7 @@ impl Requests {
             if counters.count() > 0 {
                 self.remember(past(**token, sent.is_none()), true);
             }
-        } else if !request.publish_only {
+        } else if request.has_token() {
             for counter in counters {
                 let token = ClientToken::generate(prefix, counter, id.slot);
                 // There are earlier tries only because they were rejected.
@@ -375,7 +382,7 @@ impl Requests {
             .filter(|past| !past.answered)
             .copied()
             .collect();
-        for request in self.iter().filter(|request| !request.publish_only) {
+        for request in self.iter().filter(|request| request.has_token()) {
             let sent = (request.place == Place::InFlight).then_some(request.counter);
             for counter in request.earlier.iter().copied().chain(sent) {
                 let token = request.own_token.as_deref().copied();

@@ -108,6 +108,8 @@ impl Client {
                 .map_err(RequestError::Budget)?;
         }
         let id = self.requests.next_id();
+        let reserves = ask.options.reserve_token && own_token.is_none();
+        let reserved = reserves.then(|| self.requests.next_counter());
         let deadline = match purpose {
             // The client's own gets may wait long for their turn: their time begins when sent.
             Purpose::Resync => None,
@@ -129,6 +131,7 @@ impl Client {
             purpose,
             body: ask.body,
             own_token,
+            reserved,
             counter: 0,
             earlier: Vec::new(),
             deadline,

@@ -352,9 +352,9 @@ impl Shadow {
         let handle = self.0.handle;
         let mut span = trace::request(&self.0.id, operation);
         let made = self.hub().act(|state, now| {
-            let waiter = Waiter::Future(promise);
+            let waiter = |_: &mut _, _| Waiter::Future(promise);
             let ask = |client: &mut shadow_proto::Client| ask(client, handle, now);
-            state.request(handle, operation, waiter, &mut span, ask)
+            state.request(handle, operation, &mut span, ask, waiter)
         });
         Request::new(self.clone(), made.map(|id| (id, answer)), read)
     }
@@ -375,30 +375,22 @@ impl Shadow {
         let update = update.unwrap_or_default();
         let mut span = trace::request(&self.0.id, operation);
         let made = self.hub().act(|state, now| {
-            // The token must be known before the request is sent, which takes one of ours.
-            let token = match update.options.token {
-                Some(token) => {
-                    ClientToken::new(token).map_err(shadow_proto::RequestError::Token)?
-                }
-                None => state.callback_token()?,
-            };
             let mut options = update.options;
-            options.token = Some(token.as_str());
+            options.reserve_token = true;
             options.timeout = Some(timeout);
             let update = update.with_options(options);
-            let waiter = Waiter::Callback(callback, token);
-            state.request(
-                handle,
-                operation,
-                waiter,
-                &mut span,
-                |client| match operation {
-                    Operation::Get => client.get(handle, options, now),
-                    Operation::Update => client.update(handle, update, now),
-                    Operation::Delete => client.delete(handle, options, now),
-                },
-            )?;
-            Ok(token)
+            let ask = |client: &mut shadow_proto::Client| match operation {
+                Operation::Get => client.get(handle, options, now),
+                Operation::Update => client.update(handle, update, now),
+                Operation::Delete => client.delete(handle, options, now),
+            };
+            let mut given = None;
+            state.request(handle, operation, &mut span, ask, |state, id| {
+                given = state.client.token(id);
+                Waiter::Callback(callback, given)
+            })?;
+            // It was reserved, or is the caller's own.
+            given.ok_or(RequestFailure::NoAnswer)
         });
         made.map_err(CallbackError::Request)
     }

@@ -29,24 +29,27 @@ pub(crate) struct Pending {
 pub(crate) enum Waiter {
     Nobody,
     Future(Promise<Result<Accepted, Failure>>),
-    Callback(RequestCallback, ClientToken),
+    /// With the token that its caller was given; a later try has another one.
+    Callback(RequestCallback, Option<ClientToken>),
 }
 
 impl State {
-    /// Makes a request and notes who waits for it. Takes `span` unless it fails: what the
-    /// application's subscriber has to hear of must not end under the lock.
+    /// Makes a request and notes who waits for it, which may depend on its token. Takes `span`
+    /// unless it fails: what the application's subscriber has to hear of must not end under the
+    /// lock.
     pub(crate) fn request(
         &mut self,
         shadow: ShadowHandle,
         operation: Operation,
-        waiter: Waiter,
         span: &mut Option<Span>,
         ask: impl FnOnce(&mut shadow_proto::Client) -> Result<RequestId, RequestError>,
+        waiter: impl FnOnce(&mut Self, RequestId) -> Waiter,
     ) -> Result<RequestId, RequestFailure> {
         if !self.is_running() {
             return Err(RequestFailure::Stopped);
         }
         let id = ask(&mut self.client)?;
+        let waiter = waiter(self, id);
         self.requests.insert(
             id,
             Pending {

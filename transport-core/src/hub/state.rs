@@ -4,17 +4,13 @@ use alloc::collections::{BTreeMap, VecDeque};
 use core::task::{Poll, Waker};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use shadow_proto::{
-    Client, ClientToken, Config, Instant, Output, RequestError, RequestId, ShadowHandle,
-    TopicPrefix,
-};
+use shadow_proto::{Client, Config, Instant, Output, RequestId, ShadowHandle, TopicPrefix};
 
 use super::{Clock, HubOptions, plain::Plain, requests::Pending, shadows::Entry};
 use crate::{
     action::{Action, ActionId, Of},
     callback::{Job, MessageCallback},
     event::{ConnectionEvent, ConnectionInfo},
-    random::random_bits,
     ring::Ring,
     trace::{self, Record},
 };
@@ -29,8 +25,6 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) client: Client,
     pub(crate) topic_prefix: TopicPrefix,
-    /// What tokens of requests with a callback begin with.
-    callback_tokens: String,
     pub(crate) options: HubOptions,
     pub(crate) shadows: BTreeMap<ShadowHandle, Entry>,
     pub(crate) requests: BTreeMap<RequestId, Pending>,
@@ -76,10 +70,6 @@ impl Shared {
 
 impl State {
     pub(super) fn new(config: Config, options: HubOptions) -> Self {
-        // No token of a callback may begin as generated ones do.
-        let generated = config.token_prefix.as_str();
-        let letter = if generated.starts_with('c') { 'd' } else { 'c' };
-        let callback_tokens = format!("{letter}{:016x}", random_bits());
         let topic_prefix = config.topic_prefix.clone();
         let mut client = Client::new(config);
         if options.record {
@@ -89,7 +79,6 @@ impl State {
         Self {
             client,
             topic_prefix,
-            callback_tokens,
             options,
             shadows: BTreeMap::new(),
             requests: BTreeMap::new(),
@@ -116,13 +105,6 @@ impl State {
         let id = self.next;
         self.next += 1;
         id
-    }
-
-    /// A token for a request with a callback, whose caller is given it before it is sent.
-    pub(crate) fn callback_token(&mut self) -> Result<ClientToken, RequestError> {
-        let number = self.next_id();
-        let token = ClientToken::new(&format!("{}-{number:x}", self.callback_tokens));
-        token.map_err(RequestError::Token)
     }
 
     pub(crate) fn is_running(&self) -> bool {
