@@ -1,25 +1,28 @@
 //! The brokers that all scenarios of a run share, each with a shadow service.
 
 use shadow_service::local::{Options, Server};
-use testkit::{Config, MissingTool, Mosquitto};
-use transport_core::ConnectOptions;
+use testkit::{Config, MissingTool, Mosquitto, Pki};
+use transport_core::{ConnectOptions, Pem, Roots};
 
-use crate::Broker;
+use crate::{Broker, Setting, Way};
 
 /// Stopped on drop.
 pub(crate) struct Brokers {
     embedded: Server,
     mosquitto: Mosquitto,
     _service: Server,
+    pki: Pki,
 }
 
 impl Brokers {
     pub(crate) async fn start() -> Result<Self, MissingTool> {
+        let pki = Pki::new()?;
+        pki.client("client");
         let embedded = Server::start(Options::on_free_ports());
         let embedded = embedded.await.expect("the embedded broker");
         // As many messages as the scenarios have in flight at once must not be dropped.
         let config = Config::new().line("max_queued_messages 100000");
-        let mosquitto = Mosquitto::start(config)?;
+        let mosquitto = Mosquitto::start(pki.listeners(config))?;
         let mut options = Options::default();
         let url = mosquitto.url();
         let mut connect = ConnectOptions::from_url(&url).expect("a URL");
@@ -32,13 +35,27 @@ impl Brokers {
             embedded,
             mosquitto,
             _service: service,
+            pki,
         })
     }
 
-    pub(crate) fn port(&self, broker: Broker) -> u16 {
-        match broker {
+    /// The options of a client that connects to a setting's broker, its way.
+    pub(crate) fn options(&self, setting: Setting) -> ConnectOptions {
+        let port = match setting.broker {
             Broker::Embedded => self.embedded.mqtt_address().expect("a broker").port(),
             Broker::Mosquitto => self.mosquitto.port(),
+        };
+        let url = match setting.way {
+            Way::Tcp => format!("mqtt://127.0.0.1:{port}"),
+            Way::Tls => format!("mqtts://localhost:{}", self.mosquitto.port_of("mutual")),
+            Way::WebSocket => format!("ws://localhost:{}", self.mosquitto.port_of("ws")),
+        };
+        let mut options = ConnectOptions::from_url(&url).expect("a URL");
+        if setting.way == Way::Tls {
+            options.tls.roots = Roots::Pem(Pem::file(self.pki.path("ca.pem")));
+            let (certificate, key) = (self.pki.path("client.pem"), self.pki.path("client.key"));
+            options.tls.set_identity(certificate, key);
         }
+        options
     }
 }

@@ -19,25 +19,25 @@ use crate::{Adapter, Proxy, Setting};
 pub struct Ground {
     adapter: Arc<dyn Adapter>,
     setting: Setting,
-    port: u16,
+    options: ConnectOptions,
     /// Of this scenario alone.
     name: String,
     counter: Arc<AtomicU32>,
 }
 
 impl Ground {
-    /// For the scenario of this name, on the broker at this port.
+    /// For the scenario of this number, with the options to connect with.
     pub(crate) fn new(
         adapter: Arc<dyn Adapter>,
         setting: Setting,
-        port: u16,
+        options: ConnectOptions,
         scenario: usize,
     ) -> Self {
         let name = format!("{}-{}-{scenario}", adapter.name(), setting.letters());
         Self {
             adapter,
             setting,
-            port,
+            options,
             name: name.replace([' ', '.', ','], "-"),
             counter: Arc::default(),
         }
@@ -61,13 +61,16 @@ impl Ground {
 
     /// The options of a client: quick to reconnect, patient with a busy machine.
     pub fn options(&self) -> ConnectOptions {
-        self.options_at(self.port)
+        self.set(self.options.clone())
     }
 
-    /// The same for a broker at another port.
+    /// The same for a broker at another port of this machine, over TCP.
     pub fn options_at(&self, port: u16) -> ConnectOptions {
         let url = format!("mqtt://127.0.0.1:{port}");
-        let mut options = ConnectOptions::from_url(&url).unwrap();
+        self.set(ConnectOptions::from_url(&url).unwrap())
+    }
+
+    fn set(&self, mut options: ConnectOptions) -> ConnectOptions {
         options.client_id = self.name("client");
         options.version = self.setting.version;
         options.operation_timeout = PATIENCE;
@@ -97,7 +100,7 @@ impl Ground {
 
     /// A proxy in front of the broker.
     pub async fn proxy(&self) -> Proxy {
-        Proxy::start(self.port, self.setting.version).await
+        Proxy::start(self.options.endpoint.port(), self.setting.version).await
     }
 
     /// The adapter itself.

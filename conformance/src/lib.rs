@@ -3,8 +3,8 @@
 //!
 //! An [`Adapter`] says how a client is connected, and which scenarios it cannot pass, each with
 //! the reason. [`run`] plays every scenario on every adapter in every [`Setting`]: against the
-//! embedded broker and against Mosquitto, over MQTT 3.1.1 and 5, with the shadow service on the
-//! other side. [`Report::table`] is `docs/conformance.md`.
+//! embedded broker and against Mosquitto, over MQTT 3.1.1 and 5, a part of them over TLS and WebSocket, with the
+//! shadow service on the other side. [`Report::table`] is `docs/conformance.md`.
 //!
 //! # For third parties
 //!
@@ -74,29 +74,45 @@ pub struct Setting {
     pub broker: Broker,
     /// The version of MQTT.
     pub version: MqttVersion,
+    /// What lies between.
+    pub way: Way,
 }
 
 impl Setting {
     /// All of them.
-    pub const ALL: [Self; 4] = [
-        Self::new(Broker::Embedded, MqttVersion::V3_1_1),
-        Self::new(Broker::Embedded, MqttVersion::V5),
-        Self::new(Broker::Mosquitto, MqttVersion::V3_1_1),
-        Self::new(Broker::Mosquitto, MqttVersion::V5),
+    pub const ALL: [Self; 6] = [
+        Self::new(Broker::Embedded, MqttVersion::V3_1_1, Way::Tcp),
+        Self::new(Broker::Embedded, MqttVersion::V5, Way::Tcp),
+        Self::new(Broker::Mosquitto, MqttVersion::V3_1_1, Way::Tcp),
+        Self::new(Broker::Mosquitto, MqttVersion::V5, Way::Tcp),
+        Self::new(Broker::Mosquitto, MqttVersion::V5, Way::Tls),
+        Self::new(Broker::Mosquitto, MqttVersion::V5, Way::WebSocket),
     ];
 
-    const fn new(broker: Broker, version: MqttVersion) -> Self {
-        Self { broker, version }
+    const fn new(broker: Broker, version: MqttVersion, way: Way) -> Self {
+        Self {
+            broker,
+            version,
+            way,
+        }
     }
 
-    /// Two characters for the table: the broker and the version.
+    /// Whether this scenario is played here: over TCP each is, otherwise a part.
+    #[must_use]
+    pub fn plays(self, scenario: &str) -> bool {
+        self.way == Way::Tcp || scenarios::ANY_WAY.contains(&scenario)
+    }
+
+    /// Two characters for the table: the broker or the way, and the version.
     #[must_use]
     pub fn letters(self) -> String {
-        let broker = match self.broker {
-            Broker::Embedded => "e",
-            Broker::Mosquitto => "m",
+        let letter = match (self.way, self.broker) {
+            (Way::Tcp, Broker::Embedded) => "e",
+            (Way::Tcp, Broker::Mosquitto) => "m",
+            (Way::Tls, _) => "t",
+            (Way::WebSocket, _) => "w",
         };
-        format!("{broker}{}", self.digit())
+        format!("{letter}{}", self.digit())
     }
 
     fn digit(self) -> char {
@@ -113,8 +129,24 @@ impl fmt::Display for Setting {
             Broker::Embedded => "the embedded broker",
             Broker::Mosquitto => "Mosquitto",
         };
-        write!(f, "{broker}, {}", self.version)
+        let way = match self.way {
+            Way::Tcp => "",
+            Way::Tls => ", mutual TLS",
+            Way::WebSocket => ", WebSocket",
+        };
+        write!(f, "{broker}, {}{way}", self.version)
     }
+}
+
+/// What the bytes go through.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Way {
+    /// TCP alone.
+    Tcp,
+    /// TLS, in which both sides show a certificate.
+    Tls,
+    /// WebSocket.
+    WebSocket,
 }
 
 /// A broker that the scenarios are played on.

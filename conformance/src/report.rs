@@ -88,7 +88,8 @@ impl Report {
             let _ = write!(text, "| {} |", scenario.name);
             for adapter in &self.adapters {
                 let mut cell = Vec::new();
-                for setting in Setting::ALL {
+                let played = |setting: &Setting| setting.plays(scenario.name);
+                for setting in Setting::ALL.into_iter().filter(played) {
                     cell.push(self.mark(scenario.name, adapter, setting, &mut reasons));
                 }
                 cell.dedup_by(|next, before| next.starts_with('[') && next == before);
@@ -139,7 +140,8 @@ const HEAD: &str = "# Conformance
 Every scenario on every adapter, as the last run of the suite found it. Generated: do not edit; `SHADOW_BLESS=1 cargo test -p
 conformance --all-features` writes it anew.
 
-`e3`, `e5`: passed on the embedded broker over MQTT 3.1.1 and 5. `m3`, `m5`: the same on Mosquitto. A number in brackets is a hole; its
+`e3`, `e5`: passed on the embedded broker over MQTT 3.1.1 and 5. `m3`, `m5`: the same on Mosquitto. `t5`, `w5`: over MQTT 5 on Mosquitto
+through mutual TLS and through a WebSocket, which ten scenarios are played through. A number in brackets is a hole; its
 reason stands below the table.
 
 ";

@@ -41,6 +41,10 @@ async fn play(mut adapters: Vec<Arc<dyn Adapter>>) -> Result<Report, MissingTool
     if let Ok(adapter) = std::env::var("SHADOW_ADAPTER") {
         adapters.retain(|it| it.name() == adapter);
     }
+    let mut settings = Setting::ALL.to_vec();
+    if let Ok(letters) = std::env::var("SHADOW_SETTING") {
+        settings.retain(|it| it.letters() == letters);
+    }
     let brokers = Brokers::start().await?;
     let names = adapters.iter().map(|adapter| adapter.name()).collect();
     let turns = Arc::new(Semaphore::new(AT_ONCE));
@@ -48,9 +52,12 @@ async fn play(mut adapters: Vec<Arc<dyn Adapter>>) -> Result<Report, MissingTool
     let scenarios = scenarios::all().iter().enumerate();
     for (number, scenario) in scenarios.filter(|(_, it)| it.name.contains(&only)) {
         for adapter in &adapters {
-            for setting in Setting::ALL {
-                let port = brokers.port(setting.broker);
-                let ground = Ground::new(Arc::clone(adapter), setting, port, number);
+            for setting in settings.iter().copied() {
+                if !setting.plays(scenario.name) {
+                    continue;
+                }
+                let options = brokers.options(setting);
+                let ground = Ground::new(Arc::clone(adapter), setting, options, number);
                 let turns = Arc::clone(&turns);
                 playing.spawn(async move {
                     let _turn = turns.acquire_many(scenario.weight).await;

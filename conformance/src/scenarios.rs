@@ -106,3 +106,30 @@ scenarios! {
     load:
         ten_thousand_requests_pass_the_window * 4;
 }
+
+/// Those that are played over TLS and WebSocket, too: what they add is beneath the rest. None needs the proxy, which
+/// reads what it passes on.
+pub(crate) const ANY_WAY: [&str; 10] = [
+    "a_classic_shadow_lives_and_dies",
+    "a_named_shadow_lives_and_dies",
+    "both_sections_are_written_and_cleared",
+    "an_update_at_a_version_conflicts",
+    "big_and_odd_documents_arrive_whole",
+    "a_delta_comes_once",
+    "documents_come_before_and_after",
+    "a_big_message_arrives_whole",
+    "a_callback_calls_back",
+    "a_shutdown_flushes",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_played_any_way_exists() {
+        for name in ANY_WAY {
+            assert!(all().iter().any(|scenario| scenario.name == name), "{name}");
+        }
+    }
+}

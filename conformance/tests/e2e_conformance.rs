@@ -18,6 +18,8 @@ mod attach_rumqttc;
 
 use std::{fs, path::Path, sync::Arc};
 
+#[cfg(feature = "paho")]
+use conformance::Way;
 use conformance::{Adapter, Connecting, Report, Setting, run};
 use rumqttc::MqttOptions;
 use testkit::skip_or_fail;
@@ -143,6 +145,11 @@ impl Adapter for Paho {
             attached.map_err(|error| failed(&error))
         })
     }
+
+    fn hole(&self, _: &str, setting: Setting) -> Option<&'static str> {
+        (setting.way != Way::Tcp)
+            .then_some("the example's Paho is built without OpenSSL; the way is Paho's business")
+    }
 }
 
 fn hub_options(options: &ConnectOptions) -> HubOptions {
@@ -176,7 +183,7 @@ fn check_table(report: &Report) {
     if cfg!(not(feature = "paho")) {
         return;
     }
-    let part = ["SHADOW_ADAPTER", "SHADOW_SCENARIO"];
+    let part = ["SHADOW_ADAPTER", "SHADOW_SCENARIO", "SHADOW_SETTING"];
     if part.iter().any(|it| std::env::var_os(it).is_some()) {
         return;
     }
