@@ -21,13 +21,28 @@ const TARGETS: [&str; 5] = [
 pub(crate) const WITHOUT_C: [&str; 3] = ["tokio", "async-std", "smol"];
 
 /// Features that the facade promises.
-const PROMISED: [&str; 4] = ["tokio", "async-std", "smol", "paho"];
+const PROMISED: [&str; 14] = [
+    "async-std",
+    "blocking",
+    "flags",
+    "http-proxy",
+    "native-roots",
+    "paho",
+    "paho-ssl",
+    "rest",
+    "sigv4",
+    "smol",
+    "tls",
+    "tls-aws-lc",
+    "tokio",
+    "websocket",
+];
 
-/// Features that have to work together, beside each one by itself.
-const TOGETHER: [&[&str]; 3] = [
-    &["tokio", "async-std"],
-    &["async-std", "smol"],
-    &["tokio", "async-std", "smol", "paho"],
+/// One program over each transport, with the features that it takes.
+const PORTABLE: [(&str, &str); 3] = [
+    ("portable_tokio", "tokio"),
+    ("portable_smol", "blocking,smol"),
+    ("portable_async_std", "async-std,blocking"),
 ];
 
 pub(crate) fn no_std(cx: &Cx, _: &Workspace) -> Result<Done, String> {
@@ -78,23 +93,13 @@ pub(crate) fn features(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
     {
         cx.note(format!("the facade has no feature {name} yet"));
     }
-    let usable = |feature: &&str| is_chosen(feature);
-    let single = facade
-        .features
-        .iter()
-        .map(String::as_str)
-        .filter(usable)
-        .map(|feature| vec![feature]);
-    let together = TOGETHER.iter().map(|names| {
-        let names = workspace.facade_features(names);
-        names.into_iter().filter(|name| usable(name)).collect()
-    });
+    let names = facade.features.iter().map(String::as_str);
+    let all: Vec<&str> = names.filter(|feature| is_chosen(feature)).collect();
+    let without_paho = all.iter().copied().filter(|it| !it.starts_with("paho"));
     let mut combinations: Vec<Vec<&str>> = vec![Vec::new()];
-    for combination in single.chain(together) {
-        if !combinations.contains(&combination) {
-            combinations.push(combination);
-        }
-    }
+    combinations.extend(all.iter().map(|feature| vec![*feature]));
+    combinations.push(without_paho.collect());
+    combinations.push(all);
     for combination in combinations {
         let check = cx.cargo([
             "check",
@@ -107,6 +112,14 @@ pub(crate) fn features(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
         let features =
             (!combination.is_empty()).then(|| ["--features".to_owned(), combination.join(",")]);
         check.args(features.into_iter().flatten()).run()?;
+    }
+    for (example, features) in PORTABLE {
+        let check = ["check", "--locked", "--package", FACADE];
+        let only = ["--no-default-features", "--features", features];
+        cx.cargo(check)
+            .args(only)
+            .args(["--example", example])
+            .run()?;
     }
     // Each library by itself: in the workspace one crate can live on a feature that another one asks for.
     for package in workspace
