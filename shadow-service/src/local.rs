@@ -6,6 +6,7 @@ mod clock;
 #[cfg(feature = "dev-certs")]
 pub mod dev_certs;
 mod engine;
+mod faults;
 #[cfg(feature = "http")]
 pub mod http;
 mod listen;
@@ -13,6 +14,7 @@ mod listen;
 pub mod mqtt;
 #[cfg(feature = "server")]
 pub mod program;
+mod recent;
 #[cfg(feature = "client")]
 pub mod republish;
 mod server;
@@ -20,7 +22,8 @@ mod server;
 mod tls;
 
 pub use clock::Clock;
-pub use engine::{DynStore, Engine, Observer, Request, Served, Way};
+pub use engine::{Batch, DynStore, Engine, EngineOptions, Observer, Request, Served, Way};
+pub use faults::{FaultRule, FaultRuleError};
 pub use listen::ListenError;
 pub use server::{Options, Server, StartError};
 #[cfg(feature = "tls")]

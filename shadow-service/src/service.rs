@@ -1,5 +1,7 @@
 //! The service: a request in, its answers out.
 
+mod stored;
+
 use crate::{
     document::{Document, Record, Tombstone},
     error::{Rejection, ShadowError},
@@ -8,14 +10,14 @@ use crate::{
     random::Random,
     reply::{Answer, Handled, Ignored, Outgoing},
     request::{self, Update},
-    settings::{AbsentVersion, DeltaPolicy, MessageOrder, Settings},
+    settings::{DeltaPolicy, MessageOrder, Settings},
     store::{MemoryStore, Store, StoreError},
     time::UnixTime,
     write::Members,
 };
 use alloc::{borrow::Cow, boxed::Box, string::String, string::ToString, vec::Vec};
-use core::time::Duration;
 use shadow_proto::{Operation, ShadowId, Timestamp, Topic, TopicKind};
+use stored::Stored;
 
 /// The Device Shadow service of AWS IoT, without IO and without a clock.
 ///
@@ -93,14 +95,7 @@ impl<S: Store> Service<S> {
         payload: &[u8],
         now: UnixTime,
     ) -> Result<Handled, Ignored> {
-        let topic = Topic::parse_with(&self.settings.prefix, topic);
-        let topic = topic.ok_or(Ignored::NotAShadowTopic)?;
-        if !topic.kind().is_request() {
-            return Err(Ignored::NotARequest);
-        }
-        // The names of a parsed topic are legal.
-        let shadow = topic.shadow_id().map_err(|_| Ignored::NotAShadowTopic)?;
-        let operation = topic.kind().operation();
+        let (shadow, operation) = self.request(topic)?;
         let answer = match operation {
             Operation::Get => self.get(&shadow, payload, now),
             Operation::Update => self.update(&shadow, payload, now),
@@ -112,8 +107,7 @@ impl<S: Store> Service<S> {
                 self.messages(&shadow, operation, answer),
             ),
             Err(rejection) => {
-                let payload = rejection.payload();
-                let message = self.outgoing(&shadow, operation.rejected(), payload);
+                let message = self.rejected(&shadow, operation, &rejection);
                 (Err(rejection.error), Vec::from([message]))
             }
         };
@@ -262,6 +256,42 @@ impl<S: Store> Service<S> {
         })
     }
 
+    /// What a topic asks for.
+    pub(crate) fn request(&self, topic: &str) -> Result<(ShadowId, Operation), Ignored> {
+        let topic = Topic::parse_with(&self.settings.prefix, topic);
+        let topic = topic.ok_or(Ignored::NotAShadowTopic)?;
+        if !topic.kind().is_request() {
+            return Err(Ignored::NotARequest);
+        }
+        // The names of a parsed topic are legal.
+        let shadow = topic.shadow_id().map_err(|_| Ignored::NotAShadowTopic)?;
+        Ok((shadow, topic.kind().operation()))
+    }
+
+    /// A request that is answered with `error` without being served; its token is echoed.
+    #[cfg(feature = "local")]
+    pub(crate) fn refuse(
+        &self,
+        shadow: &ShadowId,
+        operation: Operation,
+        payload: &[u8],
+        error: ShadowError,
+    ) -> Handled {
+        let token = request::token(payload, &self.settings).ok().flatten();
+        let rejection = rejection(error, token);
+        Handled {
+            shadow: shadow.clone(),
+            operation,
+            messages: Vec::from([self.rejected(shadow, operation, &rejection)]),
+            outcome: Err(rejection.error),
+        }
+    }
+
+    /// How a topic of `shadow` is spelt.
+    pub(crate) fn topic(&self, shadow: &ShadowId, kind: TopicKind) -> Box<str> {
+        Topic::new(shadow, kind).spell(&self.settings.prefix)
+    }
+
     /// The update proper, which either happens whole or not at all.
     fn merge(
         &mut self,
@@ -364,34 +394,12 @@ impl<S: Store> Service<S> {
         Err(rejection(ShadowError::TooManyRequests, token))
     }
 
-    fn load(&self, shadow: &ShadowId, now: UnixTime) -> Result<Stored<'_>, StoreError> {
-        Ok(match self.store.load(shadow)? {
-            Some(Cow::Borrowed(Record::Document(document))) => {
-                Stored::Document(Cow::Borrowed(document))
-            }
-            Some(Cow::Owned(Record::Document(document))) => Stored::Document(Cow::Owned(document)),
-            Some(Cow::Borrowed(Record::Tombstone(tombstone))) => self.buried(*tombstone, now),
-            Some(Cow::Owned(Record::Tombstone(tombstone))) => self.buried(tombstone, now),
-            None => Stored::Absent { counter: 0 },
-        })
-    }
-
-    fn buried(&self, tombstone: Tombstone, now: UnixTime) -> Stored<'static> {
-        let age = now.timestamp().saturating_since(tombstone.deleted);
-        let remembered: Duration = self.settings.tombstone;
-        let counter = if age < remembered {
-            tombstone.counter
-        } else {
-            0
-        };
-        Stored::Absent { counter }
-    }
-
     fn outgoing(&self, shadow: &ShadowId, kind: TopicKind, payload: String) -> Outgoing {
-        Outgoing::new(
-            Topic::new(shadow, kind).spell(&self.settings.prefix),
-            payload,
-        )
+        Outgoing::new(self.topic(shadow, kind), payload)
+    }
+
+    fn rejected(&self, shadow: &ShadowId, operation: Operation, rejection: &Rejection) -> Outgoing {
+        self.outgoing(shadow, operation.rejected(), rejection.payload())
     }
 
     /// Fisher and Yates.
@@ -399,41 +407,6 @@ impl<S: Store> Service<S> {
         for last in (1..messages.len()).rev() {
             let other = self.shuffle.below(last as u64 + 1);
             messages.swap(last, other as usize);
-        }
-    }
-}
-
-/// A record as a request sees it: an old tombstone is nothing.
-enum Stored<'a> {
-    Document(Cow<'a, Document>),
-    Absent { counter: u64 },
-}
-
-impl Stored<'_> {
-    fn document(&self) -> Option<&Document> {
-        match self {
-            Self::Document(document) => Some(document),
-            Self::Absent { .. } => None,
-        }
-    }
-
-    /// The counter that the next version follows, if `asked` does not conflict with it.
-    fn check_version(&self, asked: Option<u64>, absent: AbsentVersion) -> Result<u64, ShadowError> {
-        let (counter, free) = match self {
-            Self::Document(document) => (document.version(), true),
-            Self::Absent { counter } => (
-                *counter,
-                match absent {
-                    AbsentVersion::Counter => true,
-                    AbsentVersion::Ignored => return Ok(*counter),
-                    AbsentVersion::Conflict => false,
-                },
-            ),
-        };
-        match asked {
-            None => Ok(counter),
-            Some(asked) if free && asked == counter => Ok(counter),
-            Some(_) => Err(ShadowError::VersionConflict),
         }
     }
 }

@@ -6,8 +6,8 @@
 use core::{net::SocketAddr, sync::atomic::AtomicU64, sync::atomic::Ordering};
 use shadow_proto::{Operation, Topic, TopicKind};
 use shadow_service::{
-    MemoryStore, Outgoing, Service, Settings, UnixTime,
-    local::{Clock, Engine, ListenError, Observer, http::HttpServer},
+    MemoryStore, Service, Settings, UnixTime,
+    local::{Batch, Clock, Engine, EngineOptions, ListenError, Observer, http::HttpServer},
     vectors::{self, Alternative, Seen, Times},
 };
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ use tokio::{
 
 struct Server {
     http: HttpServer,
-    messages: mpsc::Receiver<Vec<Outgoing>>,
+    messages: mpsc::Receiver<Batch>,
     engine: Engine,
     time: Arc<AtomicU64>,
     log: Arc<Mutex<Vec<String>>>,
@@ -33,7 +33,10 @@ async fn start(settings: Settings) -> Server {
     let lines = Arc::clone(&log);
     let service = Service::with_store(settings, Box::new(MemoryStore::new()) as _);
     let observer: Observer = Arc::new(move |served| lines.lock().unwrap().push(served.to_string()));
-    let (engine, messages) = Engine::new(service, clock, Some(observer));
+    let mut options = EngineOptions::default();
+    options.clock = clock;
+    options.observer = Some(observer);
+    let (engine, messages) = Engine::new(service, options);
     let http = HttpServer::start(engine.clone(), loopback()).await.unwrap();
     Server {
         http,
@@ -147,7 +150,7 @@ async fn every_scenario_that_applies_holds() {
             }
             let reply = client.send(method, &target, step.payload.as_bytes()).await;
             let published = server.messages.try_recv().unwrap_or_default();
-            let published = Seen::all(&published).unwrap();
+            let published = Seen::all(&published.messages).unwrap();
             let ours = step.ours();
             let (answers, events): (Vec<_>, Vec<_>) =
                 ours.messages.iter().cloned().partition(|(kind, _)| {

@@ -9,7 +9,7 @@ mod doors;
 mod inside;
 
 use crate::{
-    local::{Engine, ListenError, StartError, TlsFiles},
+    local::{Batch, Engine, ListenError, StartError, TlsFiles},
     reply::{Ignored, Outgoing},
 };
 use alloc::{boxed::Box, format, string::ToString, sync::Arc, vec::Vec};
@@ -120,7 +120,7 @@ impl Broker {
     pub async fn start(
         options: &BrokerOptions,
         engine: Engine,
-        messages: mpsc::Receiver<Vec<Outgoing>>,
+        messages: mpsc::Receiver<Batch>,
     ) -> Result<Self, StartError> {
         Self::run(options, Some((engine, messages))).await
     }
@@ -165,7 +165,7 @@ impl Broker {
 
     async fn run(
         options: &BrokerOptions,
-        service: Option<(Engine, mpsc::Receiver<Vec<Outgoing>>)>,
+        service: Option<(Engine, mpsc::Receiver<Batch>)>,
     ) -> Result<Self, StartError> {
         let wanted = wanted(options)?;
         let mut config = config(options);
@@ -309,10 +309,10 @@ fn refused(address: SocketAddr, text: alloc::string::String) -> ListenError {
     }
 }
 
-async fn publish(router: Arc<MessageRouter>, messages: Option<mpsc::Receiver<Vec<Outgoing>>>) {
+async fn publish(router: Arc<MessageRouter>, messages: Option<mpsc::Receiver<Batch>>) {
     let Some(mut messages) = messages else { return };
     while let Some(batch) = messages.recv().await {
-        for Outgoing { topic, payload } in batch {
+        for Outgoing { topic, payload } in batch.messages {
             let packet = PublishPacket::new(topic, payload, QoS::AtLeastOnce);
             router.route_message(&packet, None).await;
         }

@@ -2,8 +2,13 @@
 
 use crate::{
     error::{Rejection, ShadowError},
-    local::Clock,
-    reply::{Answer, Ignored, Outgoing, Page},
+    fault::{AnswerFate, Fate},
+    local::{
+        Clock,
+        faults::{FaultRule, Gate, InFlight, Trouble},
+        recent::Recent,
+    },
+    reply::{Answer, Handled, Ignored, Outgoing, Page},
     service::Service,
     store::Store,
     time::UnixTime,
@@ -31,8 +36,47 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     service: Mutex<Service<DynStore>>,
     clock: Clock,
-    outgoing: mpsc::Sender<Vec<Outgoing>>,
+    outgoing: mpsc::Sender<Batch>,
     observer: Option<Observer>,
+    gate: Arc<Gate>,
+    in_flight: Option<u32>,
+    trouble: Option<Trouble>,
+    recent: Recent,
+}
+
+/// What an [`Engine`] does besides serving. The default is nothing, by the system's clock.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct EngineOptions {
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Who is told of every request.
+    pub observer: Option<Observer>,
+    /// How many requests of a thing may be in flight: they have come, and their answers are not
+    /// published yet. More are answered with 429. AWS has 10. Default: any number.
+    pub in_flight: Option<u32>,
+    /// What is to go wrong. Delays are tokio's.
+    pub faults: Vec<FaultRule>,
+    /// Equal seeds let the same things go wrong.
+    pub fault_seed: u64,
+}
+
+impl fmt::Debug for EngineOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineOptions")
+            .field("clock", &self.clock)
+            .field("in_flight", &self.in_flight)
+            .field("faults", &self.faults)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Messages to publish, in this order. The request is in flight until it is dropped.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The messages.
+    pub messages: Vec<Outgoing>,
+    pub(crate) guard: Option<Arc<InFlight>>,
 }
 
 /// A request that was served, for those who watch.
@@ -45,6 +89,8 @@ pub struct Served<'a> {
     pub request: Request<'a>,
     /// The version of the answer (none for a listing), or why the request was rejected.
     pub outcome: Result<Option<u64>, &'a ShadowError>,
+    /// The fault that the client sees instead, if one was asked for.
+    pub fault: Option<&'static str>,
     /// When.
     pub time: UnixTime,
 }
@@ -84,6 +130,10 @@ impl fmt::Display for Served<'_> {
             Ok(Some(version)) => write!(f, "version {version}"),
             Ok(None) => f.write_str("ok"),
             Err(error) => write!(f, "{} {error}", error.code()),
+        }?;
+        match self.fault {
+            Some(fault) => write!(f, " (fault: {fault})"),
+            None => Ok(()),
         }
     }
 }
@@ -93,15 +143,19 @@ impl Engine {
     #[must_use]
     pub fn new(
         service: Service<DynStore>,
-        clock: Clock,
-        observer: Option<Observer>,
-    ) -> (Self, mpsc::Receiver<Vec<Outgoing>>) {
+        options: EngineOptions,
+    ) -> (Self, mpsc::Receiver<Batch>) {
         let (outgoing, messages) = mpsc::channel(QUEUE);
+        let faults = options.faults;
         let inner = Inner {
             service: Mutex::new(service),
-            clock,
+            clock: options.clock,
             outgoing,
-            observer,
+            observer: options.observer,
+            gate: Arc::default(),
+            in_flight: options.in_flight,
+            trouble: (!faults.is_empty()).then(|| Trouble::new(faults, options.fault_seed)),
+            recent: Recent::default(),
         };
         (Self(Arc::new(inner)), messages)
     }
@@ -111,29 +165,53 @@ impl Engine {
     /// # Errors
     /// [`Ignored`] if the topic carries no requests.
     pub async fn handle_publish(&self, topic: &str, payload: &[u8]) -> Result<(), Ignored> {
+        let (shadow, operation) = self.service().request(topic)?;
+        let (fate, guard) = self.fate(&shadow);
         // Closed means that the server stops: the request is served and nobody hears of it.
         let place = self.0.outgoing.reserve().await;
         let now = self.0.clock.now();
-        let handled = {
+        let (handled, fault) = {
             let mut service = self.service();
-            let mut handled = service.handle_publish(topic, payload, now)?;
+            let (mut handled, fault) = match fate {
+                Fate::Serve => {
+                    let mut handled = service.handle_publish(topic, payload, now)?;
+                    let fault = self.spoil(&service, &mut handled, payload);
+                    (handled, fault)
+                }
+                Fate::Swallow => {
+                    let handled = Handled {
+                        shadow,
+                        operation,
+                        outcome: Err(ShadowError::Unavailable),
+                        messages: Vec::new(),
+                    };
+                    (handled, Some("swallowed"))
+                }
+                Fate::Refuse { error, nameless } => {
+                    let payload = if nameless { b"" } else { payload };
+                    (service.refuse(&shadow, operation, payload, error), None)
+                }
+            };
+            self.0.recent.note(
+                now,
+                &served(Way::Mqtt, &handled, fault, now),
+                &handled.messages,
+            );
             if let Ok(place) = place {
-                place.send(core::mem::take(&mut handled.messages));
+                let messages = core::mem::take(&mut handled.messages);
+                let batch = self.deliver(&handled.shadow, Batch { messages, guard });
+                place.send(batch);
             }
-            handled
+            (handled, fault)
         };
-        let request = Request::Shadow(&handled.shadow, handled.operation);
-        self.observe(
-            Way::Mqtt,
-            request,
-            handled.outcome.as_ref().map(|v| Some(*v)),
-            now,
-        );
+        self.observe(&served(Way::Mqtt, &handled, fault, now));
         Ok(())
     }
 
     /// Serves an operation from elsewhere. An accepted update or delete goes into the queue of
     /// messages too; a get and a rejection concern the caller alone.
+    ///
+    /// A request that a fault leaves unanswered waits for ever.
     ///
     /// # Errors
     /// As the operation of [`Service`].
@@ -143,26 +221,54 @@ impl Engine {
         operation: Operation,
         payload: &[u8],
     ) -> Result<Answer, Rejection> {
+        let (fate, guard) = self.fate(shadow);
         let place = self.0.outgoing.reserve().await;
         let now = self.0.clock.now();
-        let answer = {
+        let (answer, fault) = {
             let mut service = self.service();
-            let answer = match operation {
-                Operation::Get => service.get(shadow, payload, now),
-                Operation::Update => service.update(shadow, payload, now),
-                Operation::Delete => service.delete(shadow, payload, now),
+            let (answer, fault) = match fate {
+                Fate::Serve => {
+                    let answer = match operation {
+                        Operation::Get => service.get(shadow, payload, now),
+                        Operation::Update => service.update(shadow, payload, now),
+                        Operation::Delete => service.delete(shadow, payload, now),
+                    };
+                    let fault = match self.answer_fate(shadow, answer.is_ok()) {
+                        AnswerFate::Send => None,
+                        AnswerFate::Fail => Some(FAILED),
+                        AnswerFate::Lose => Some(LOST),
+                    };
+                    (answer, fault)
+                }
+                Fate::Swallow => (Err(ShadowError::Unavailable.into()), Some("swallowed")),
+                Fate::Refuse { error, .. } => (Err(error.into()), None),
             };
-            if let (Ok(answer), Ok(place), true) = (&answer, place, operation != Operation::Get) {
-                place.send(service.messages(shadow, operation, answer.clone()));
+            let messages = match &answer {
+                Ok(answer) if operation != Operation::Get => {
+                    service.messages(shadow, operation, answer.clone())
+                }
+                Ok(_) | Err(_) => Vec::new(),
+            };
+            let served = called(shadow, operation, &answer, fault, now);
+            self.0.recent.note(now, &served, &messages);
+            if let (Ok(place), false) = (place, messages.is_empty()) {
+                place.send(self.deliver(shadow, Batch { messages, guard }));
             }
-            answer
+            (answer, fault)
         };
-        let outcome = match &answer {
-            Ok(answer) => Ok(Some(answer.version)),
-            Err(rejection) => Err(&rejection.error),
-        };
-        self.observe(Way::Rest, Request::Shadow(shadow, operation), outcome, now);
-        answer
+        self.observe(&called(shadow, operation, &answer, fault, now));
+        if let Some(trouble) = &self.0.trouble {
+            let faults = trouble.of(shadow.thing());
+            let wait = faults.map(|faults| trouble.draw(|below| faults.wait(below)));
+            if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+                tokio::time::sleep(wait).await;
+            }
+        }
+        match fault {
+            None => answer,
+            Some(FAILED) => Err(injected().into()),
+            Some(_) => core::future::pending().await,
+        }
     }
 
     /// Lists the named shadows of a thing: [`Service::list_named`].
@@ -177,8 +283,13 @@ impl Engine {
     ) -> Result<Page, ShadowError> {
         let now = self.0.clock.now();
         let page = self.service().list_named(thing, page_size, next_token, now);
-        let outcome = page.as_ref().map(|_| None);
-        self.observe(Way::Rest, Request::List(thing), outcome, now);
+        self.observe(&Served {
+            way: Way::Rest,
+            request: Request::List(thing),
+            outcome: page.as_ref().map(|_| None),
+            fault: None,
+            time: now,
+        });
         page
     }
 
@@ -196,26 +307,124 @@ impl Engine {
         &self.0.clock
     }
 
-    fn observe(
-        &self,
-        way: Way,
-        request: Request<'_>,
-        outcome: Result<Option<u64>, &ShadowError>,
-        time: UnixTime,
-    ) {
-        let served = Served {
-            way,
-            request,
-            outcome,
-            time,
+    /// What was served lately.
+    pub(crate) fn recent(&self) -> &Recent {
+        &self.0.recent
+    }
+
+    /// What becomes of a request, and its place among those in flight.
+    fn fate(&self, shadow: &ShadowId) -> (Fate, Option<Arc<InFlight>>) {
+        let guard = match self.0.in_flight {
+            None => None,
+            Some(most) => {
+                let guard = self.0.gate.enter(shadow.thing(), most);
+                if guard.is_none() {
+                    let error = ShadowError::TooManyRequests;
+                    let nameless = !self.service().settings().behaviour.echo_throttled_token;
+                    return (Fate::Refuse { error, nameless }, None);
+                }
+                guard
+            }
         };
-        if let Err(ShadowError::Internal { cause }) = outcome {
-            tracing::error!(%cause, "the store failed");
+        let trouble = self.0.trouble.as_ref();
+        let fate = trouble.map_or(Fate::Serve, |trouble| trouble.fate(shadow));
+        (fate, guard)
+    }
+
+    fn answer_fate(&self, shadow: &ShadowId, accepted: bool) -> AnswerFate {
+        let trouble = self.0.trouble.as_ref().filter(|_| accepted);
+        let faults = trouble.and_then(|trouble| Some((trouble, trouble.of(shadow.thing())?)));
+        match faults {
+            Some((trouble, faults)) => trouble.draw(|below| faults.answer(below)),
+            None => AnswerFate::Send,
         }
-        tracing::debug!("{served}");
+    }
+
+    /// Takes the answer out of what is published, or puts another in its place.
+    fn spoil(
+        &self,
+        service: &Service<DynStore>,
+        handled: &mut Handled,
+        payload: &[u8],
+    ) -> Option<&'static str> {
+        let fate = self.answer_fate(&handled.shadow, handled.outcome.is_ok());
+        let (shadow, operation) = (&handled.shadow, handled.operation);
+        let accepted = service.topic(shadow, operation.accepted());
+        let is_answer = |message: &Outgoing| message.topic == accepted;
+        match fate {
+            AnswerFate::Send => None,
+            AnswerFate::Lose => {
+                handled.messages.retain(|message| !is_answer(message));
+                Some(LOST)
+            }
+            AnswerFate::Fail => {
+                let failed = service.refuse(shadow, operation, payload, injected());
+                let mut failed = failed.messages.into_iter();
+                for message in &mut handled.messages {
+                    if is_answer(message) {
+                        *message = failed.next()?;
+                    }
+                }
+                Some(FAILED)
+            }
+        }
+    }
+
+    fn deliver(&self, shadow: &ShadowId, batch: Batch) -> Batch {
+        match &self.0.trouble {
+            Some(trouble) => trouble.deliver(shadow.thing(), batch, &self.0.outgoing),
+            None => batch,
+        }
+    }
+
+    fn observe(&self, served: &Served<'_>) {
+        if let Err(ShadowError::Internal { cause }) = served.outcome {
+            tracing::error!(name: "shadow.store.failed", %cause, "the store failed");
+        }
+        tracing::debug!(name: "shadow.request", "{served}");
         if let Some(observer) = &self.0.observer {
-            observer(&served);
+            observer(served);
         }
+    }
+}
+
+fn served<'a>(
+    way: Way,
+    handled: &'a Handled,
+    fault: Option<&'static str>,
+    time: UnixTime,
+) -> Served<'a> {
+    Served {
+        way,
+        request: Request::Shadow(&handled.shadow, handled.operation),
+        outcome: handled.outcome.as_ref().map(|version| Some(*version)),
+        fault,
+        time,
+    }
+}
+
+fn called<'a>(
+    shadow: &'a ShadowId,
+    operation: Operation,
+    answer: &'a Result<Answer, Rejection>,
+    fault: Option<&'static str>,
+    time: UnixTime,
+) -> Served<'a> {
+    Served {
+        way: Way::Rest,
+        request: Request::Shadow(shadow, operation),
+        outcome: match answer {
+            Ok(answer) => Ok(Some(answer.version)),
+            Err(rejection) => Err(&rejection.error),
+        },
+        fault,
+        time,
+    }
+}
+
+fn injected() -> ShadowError {
+    ShadowError::Internal {
+        cause: "a fault that was asked for".into(),
     }
 }
 
@@ -225,5 +434,9 @@ impl fmt::Debug for Engine {
     }
 }
 
+/// A fault of the answer: it says 500.
+const FAILED: &str = "answered with 500";
+/// A fault of the answer: there is none.
+const LOST: &str = "the answer is lost";
 /// Requests whose messages may wait to be published. Each holds a few kilobytes.
 const QUEUE: usize = 1024;

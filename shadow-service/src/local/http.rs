@@ -4,6 +4,7 @@
 //! body and the exception's name in `x-amzn-ErrorType`, and publishes nothing; an accepted
 //! update or delete also publishes what it would over MQTT. Signatures are not verified.
 
+mod page;
 mod route;
 
 #[cfg(feature = "tls")]
@@ -208,6 +209,14 @@ async fn stop_requested(stopped: &mut watch::Receiver<bool>) {
 }
 
 async fn respond(data: &Data, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let target = request.uri().path_and_query().map(|all| all.as_str());
+    if let Some(page) = page::respond(
+        &data.engine,
+        request.method().as_str(),
+        target.unwrap_or(""),
+    ) {
+        return page;
+    }
     let number = data.requests.fetch_add(1, Ordering::Relaxed);
     let (status, body, exception) = match answer(&data.engine, request).await {
         Ok(body) => (200, body, None),
@@ -234,6 +243,9 @@ async fn respond(data: &Data, request: Request<Incoming>) -> Response<Full<Bytes
 
 async fn answer(engine: &Engine, request: Request<Incoming>) -> Result<String, Rejection> {
     let (head, body) = request.into_parts();
+    if foreign(&head.headers) {
+        return Err(ShadowError::Forbidden.into());
+    }
     // Read even where it means nothing, so that the connection can take the next request.
     let payload = payload(engine, body).await?;
     let target = head.uri.path_and_query().map_or("", |all| all.as_str());
@@ -256,6 +268,19 @@ async fn answer(engine: &Engine, request: Request<Incoming>) -> Result<String, R
             Ok(page.body)
         }
     }
+}
+
+/// Whether a page of another site sends this: a browser says so, and nobody signs requests here.
+fn foreign(headers: &hyper::HeaderMap) -> bool {
+    let Some(origin) = headers.get(hyper::header::ORIGIN) else {
+        return false;
+    };
+    let host = headers.get(hyper::header::HOST).map(HeaderValue::as_bytes);
+    let origin = origin.as_bytes();
+    let site = [&b"http://"[..], b"https://"]
+        .iter()
+        .find_map(|scheme| origin.strip_prefix(*scheme));
+    site.is_none() || site != host
 }
 
 /// The request's body, if it comes in time and is no larger than the service takes.

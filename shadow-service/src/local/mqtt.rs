@@ -7,7 +7,7 @@
 mod alone;
 
 use crate::{
-    local::Engine,
+    local::{Batch, Engine},
     reply::{Ignored, Outgoing},
 };
 use alloc::vec::Vec;
@@ -93,7 +93,7 @@ impl Attached {
     pub async fn start(
         mut options: ConnectOptions,
         engine: Engine,
-        messages: mpsc::Receiver<Vec<Outgoing>>,
+        messages: mpsc::Receiver<Batch>,
         observer: Option<ConnectionObserver>,
     ) -> Result<Self, AttachError> {
         let prefix = engine.service().settings().prefix.clone();
@@ -209,7 +209,7 @@ async fn serve(engine: Engine, mut requests: Messages) {
 }
 
 /// Publishes in order, and waits for the oldest acknowledgement when many are outstanding.
-async fn publish(client: ShadowClient, mut messages: mpsc::Receiver<Vec<Outgoing>>) {
+async fn publish(client: ShadowClient, mut messages: mpsc::Receiver<Batch>) {
     let mut outstanding: VecDeque<Publishing> = VecDeque::new();
     loop {
         let batch = tokio::select! {
@@ -217,7 +217,7 @@ async fn publish(client: ShadowClient, mut messages: mpsc::Receiver<Vec<Outgoing
             () = oldest(&mut outstanding) => continue,
         };
         let Some(batch) = batch else { break };
-        for Outgoing { topic, payload } in batch {
+        for Outgoing { topic, payload } in batch.messages {
             while outstanding.len() >= IN_FLIGHT {
                 oldest(&mut outstanding).await;
             }

@@ -115,6 +115,9 @@ fn options(run: &Run) -> Result<(Options, Option<DevCertificates>), (u8, String)
             }));
         }
     }
+    options.in_flight = run.in_flight;
+    options.faults.clone_from(&run.faults);
+    options.fault_seed = run.fault_seed;
     options.http = run.http;
     options.https = run.https.zip(certificates);
     options.republish.clone_from(&run.republish);

@@ -1,8 +1,7 @@
 //! The local server: engine, broker and REST data plane, started and stopped as one.
 
 use crate::{
-    local::{Clock, DynStore, Engine, ListenError, Observer},
-    reply::Outgoing,
+    local::{Batch, Clock, DynStore, Engine, EngineOptions, FaultRule, ListenError, Observer},
     service::Service,
     settings::Settings,
     store::MemoryStore,
@@ -41,6 +40,12 @@ pub struct Options {
     pub store: Option<DynStore>,
     /// Who is told of every request.
     pub observer: Option<Observer>,
+    /// How many requests of a thing may be in flight, else 429; AWS has 10. Default: any number.
+    pub in_flight: Option<u32>,
+    /// What is to go wrong, to test clients with. Default nothing.
+    pub faults: Vec<FaultRule>,
+    /// Equal seeds let the same things go wrong.
+    pub fault_seed: u64,
     /// The embedded broker, if there is to be one. Left out when there is one to attach to.
     #[cfg(feature = "broker")]
     pub broker: Option<BrokerOptions>,
@@ -85,7 +90,9 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut f = f.debug_struct("Options");
         f.field("settings", &self.settings)
-            .field("clock", &self.clock);
+            .field("clock", &self.clock)
+            .field("in_flight", &self.in_flight)
+            .field("faults", &self.faults);
         #[cfg(feature = "broker")]
         f.field("broker", &self.broker);
         #[cfg(feature = "client")]
@@ -139,8 +146,14 @@ impl Server {
         let store = store.unwrap_or_else(|| Box::new(MemoryStore::new()));
         let settings = core::mem::take(&mut options.settings);
         let service = Service::with_store(settings, store);
-        let clock = options.clock.clone();
-        let (engine, messages) = Engine::new(service, clock, options.observer.take());
+        let engine = EngineOptions {
+            clock: options.clock.clone(),
+            observer: options.observer.take(),
+            in_flight: options.in_flight,
+            faults: core::mem::take(&mut options.faults),
+            fault_seed: options.fault_seed,
+        };
+        let (engine, messages) = Engine::new(service, engine);
         #[cfg(feature = "http")]
         let listen = options.http;
         #[cfg(all(feature = "http", feature = "tls"))]
@@ -262,7 +275,7 @@ impl Mqtt {
     async fn start(
         options: Options,
         engine: Engine,
-        mut messages: mpsc::Receiver<Vec<Outgoing>>,
+        mut messages: mpsc::Receiver<Batch>,
     ) -> Result<Self, StartError> {
         #[cfg(feature = "client")]
         if let Some(mqtt) = options.mqtt {

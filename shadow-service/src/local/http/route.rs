@@ -70,7 +70,7 @@ impl Route {
     }
 }
 
-fn shadow(thing: &str, name: Option<&str>) -> Result<ShadowId, ShadowError> {
+pub(super) fn shadow(thing: &str, name: Option<&str>) -> Result<ShadowId, ShadowError> {
     let classic = ShadowId::classic(thing).map_err(|_| ShadowError::InvalidRequest {
         reason: "Invalid thing name",
     })?;
@@ -83,7 +83,10 @@ fn shadow(thing: &str, name: Option<&str>) -> Result<ShadowId, ShadowError> {
 }
 
 /// The first parameter called `name`.
-fn parameter<'a>(query: &'a str, name: &str) -> Result<Option<Cow<'a, str>>, ShadowError> {
+pub(super) fn parameter<'a>(
+    query: &'a str,
+    name: &str,
+) -> Result<Option<Cow<'a, str>>, ShadowError> {
     for pair in query.split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         if decode(key, true)? == name {

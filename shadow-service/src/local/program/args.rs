@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::{
-    local::{TlsFiles, republish::Rule},
+    local::{FaultRule, TlsFiles, republish::Rule},
     settings::{MessageOrder, Rate, Settings},
 };
 use core::{
@@ -57,7 +57,21 @@ How the service behaves:
   --max-depth N             levels in a section [default: 8]
   --rate N                  requests a second for each thing, else 429 [default: no limit;
                             AWS has 20]
+  --in-flight N             requests of a thing that came and whose answers are not published yet,
+                            else 429 [default: no limit; AWS has 10]
   --shuffle SEED            publish the messages of an update in varying order, as AWS may
+
+What goes wrong, to test devices with:
+  --fault WHAT[,WHAT...][@THING]    for one thing, or for all; repeatable, the first that fits holds
+                    swallow          a request is neither served nor answered
+                    answer=CODE      a request is not served, and answered with this code
+                    lose-answer      a request is served, and not answered
+                    fail-applied     a request is served, and answered with 500
+                    drop, duplicate, reorder        what becomes of a message of the service
+                    delay=200ms, delay=0ms..2s      how long a message waits
+                    no-token         answers of 429 carry no client token
+                    each but delay with how often: swallow=5%, answer=503:5% [default: 100%]
+  --fault-seed N    equal seeds let the same things go wrong [default: 0]
 
 ADDR is HOST:PORT, or a port alone for 127.0.0.1.
 
@@ -115,6 +129,9 @@ pub(crate) struct Run {
     pub(crate) republish: Vec<Rule>,
     pub(crate) verbose: bool,
     pub(crate) settings: Settings,
+    pub(crate) in_flight: Option<u32>,
+    pub(crate) faults: Vec<FaultRule>,
+    pub(crate) fault_seed: u64,
 }
 
 /// Certificates as the flags name them, before it is known whether they fit.
@@ -152,6 +169,9 @@ impl Args {
             republish: Vec::new(),
             verbose: false,
             settings: Settings::default(),
+            in_flight: None,
+            faults: Vec::new(),
+            fault_seed: 0,
         };
         let mut listen = Listen::default();
         let mut connection = ConnectionFlags::new("shadow-local-").with_endpoint_flag(BROKER);
@@ -192,6 +212,13 @@ impl Args {
                     let rate = words.parsed(NUMBER)?;
                     settings.rate = Some(Rate::new(rate, rate));
                 }
+                "--in-flight" => run.in_flight = Some(number(flag, &value()?)?),
+                "--fault" => {
+                    let rule = value()?.parse();
+                    run.faults
+                        .push(rule.map_err(|error| format!("{flag}: {error}"))?);
+                }
+                "--fault-seed" => run.fault_seed = number(flag, &value()?)?,
                 "--shuffle" => {
                     let seed = words.parsed(NUMBER)?;
                     settings.order = MessageOrder::Shuffled { seed };
@@ -403,7 +430,8 @@ mod tests {
         let all = run("--listen 0.0.0.0:0 --http=8080 -v --data /x/y \
              --republish p/+=$aws/things/+/shadow/update \
              --republish=q=$aws/things/t/shadow/get --prefix site/1 --max-document-bytes 30720 \
-             --max-depth=6 --rate 20 --shuffle 7");
+             --max-depth=6 --rate 20 --shuffle 7 --in-flight 10 --fault drop=5%@t --fault=swallow \
+             --fault-seed 9");
         assert_eq!(listen(&all).plain.unwrap().to_string(), "0.0.0.0:0");
         assert_eq!(all.http.unwrap().to_string(), "127.0.0.1:8080");
         assert_eq!(all.data, Some(PathBuf::from("/x/y")));
@@ -413,6 +441,8 @@ mod tests {
         assert_eq!(all.settings.limits.max_document_bytes, 30720);
         assert_eq!(all.settings.limits.max_depth, 6);
         assert_eq!(all.settings.rate, Some(Rate::new(20, 20)));
+        assert_eq!((all.in_flight, all.fault_seed), (Some(10), 9));
+        assert_eq!(all.faults.len(), 2);
         assert_eq!(all.settings.order, MessageOrder::Shuffled { seed: 7 });
         let plain = listen(&run("")).plain.unwrap();
         assert_eq!(plain.to_string(), "127.0.0.1:1883");
@@ -428,6 +458,7 @@ mod tests {
             ("--http 70000", "\"70000\" is not an address"),
             ("--republish p", "expected FILTER=TOPIC"),
             ("--rate -1", "not a number"),
+            ("--fault explode", "--fault: \"explode\": known are"),
             ("--rate=", "not a number"),
             ("--prefix a/#", "'#'"),
             ("--listen 1 --broker mqtt://x", "--broker excludes --listen"),

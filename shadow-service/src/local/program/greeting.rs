@@ -38,6 +38,7 @@ pub(crate) fn greeting(
     }
     if let Some(address) = server.http_address() {
         let _ = writeln!(text, "REST data plane on http://{address}");
+        let _ = writeln!(text, "a page to look at: http://{address}/");
     }
     if let Some(address) = server.https_address() {
         let _ = writeln!(text, "REST data plane on https://{address}");
