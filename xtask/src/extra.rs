@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The time in which a newcomer sees the demo, on two cores with nothing built.
 const FIRST_SIGHT: Duration = Duration::from_secs(3 * 60);
 
-const EXTRAS: [Step; 11] = [
+const EXTRAS: [Step; 12] = [
     Step::new(
         "deny",
         "advisories, licences, sources; needs cargo-deny and GitHub",
@@ -67,6 +67,11 @@ const EXTRAS: [Step; 11] = [
         "idle",
         "a million round trips in flat memory, and a minute of idling; needs mosquitto",
         idle,
+    ),
+    Step::new(
+        "kill-long",
+        "the local server killed under load 200 times: what it acknowledged is there",
+        kill_long,
     ),
     Step::new(
         "fresh",
@@ -201,6 +206,16 @@ fn long_form(cx: &Cx, name: &str) -> Result<Done, String> {
     test.args(["--test", name, "--", "--nocapture"])
         .env("SHADOW_E2E", "1")
         .env("SHADOW_LONG", "1")
+        .limit(LIMIT)
+        .run()?;
+    Ok(Done::Passed)
+}
+
+/// The test has 20 rounds.
+fn kill_long(cx: &Cx, _: &Workspace) -> Result<Done, String> {
+    cx.cargo(["test", "--locked", "--package", "shadow-service"])
+        .args(["--features", "server", "--test", "kill"])
+        .env("SHADOW_KILL_ROUNDS", "200")
         .limit(LIMIT)
         .run()?;
     Ok(Done::Passed)

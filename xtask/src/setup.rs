@@ -27,7 +27,7 @@ enum Probe {
     Path(&'static [&'static str]),
 }
 
-const TOOLS: [Tool; 9] = [
+const TOOLS: [Tool; 11] = [
     Tool {
         what: "mosquitto",
         why: "the end-to-end tests",
@@ -50,6 +50,22 @@ const TOOLS: [Tool; 9] = [
         probe: Probe::Program("python3"),
         apt: "python3",
         elsewhere: "https://www.python.org",
+        needed: |_| cfg!(unix),
+    },
+    Tool {
+        what: "chromium",
+        why: "the test of shadow-local's page",
+        probe: Probe::Program("chromium"),
+        apt: "chromium",
+        elsewhere: "brew install chromium, or https://www.chromium.org",
+        needed: |_| cfg!(unix),
+    },
+    Tool {
+        what: "chromedriver",
+        why: "the test of shadow-local's page",
+        probe: Probe::Program("chromedriver"),
+        apt: "chromium-driver",
+        elsewhere: "brew install chromedriver, or https://googlechromelabs.github.io/chrome-for-testing",
         needed: |_| cfg!(unix),
     },
     Tool {
