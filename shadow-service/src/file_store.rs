@@ -16,7 +16,7 @@ use alloc::{
 use core::{fmt, ops::Bound};
 use redb::{
     Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, StorageBackend,
-    TableDefinition,
+    TableDefinition, TableError,
 };
 use shadow_proto::{ShadowId, Timestamp};
 use std::{
@@ -78,7 +78,20 @@ impl FileStore {
         }
     }
 
+    /// The format of a store that is one already; a store that is only opened is not written.
+    fn format(&self) -> Result<Option<u64>, redb::Error> {
+        let transaction = self.database.begin_read()?;
+        match transaction.open_table(PROPERTIES) {
+            Ok(properties) => Ok(properties.get("format")?.map(|format| format.value())),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn mark_format(&self) -> Result<u64, redb::Error> {
+        if let Some(format) = self.format()? {
+            return Ok(format);
+        }
         let transaction = self.database.begin_write()?;
         let format = {
             transaction.open_table(RECORDS)?;

@@ -8,7 +8,12 @@
 
 use core::time::Duration;
 use mqtt5::{ConnectOptions, MqttClient};
+use shadow_service::{
+    FileStore,
+    local::{Options, Server},
+};
 use std::process::Stdio;
+use testkit::TempDir;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines},
     process::{Child, ChildStdout, Command},
@@ -59,6 +64,19 @@ impl Program {
             .await
             .unwrap();
         (status.code(), errors)
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stopped_gives_its_store_back() {
+    let directory = TempDir::new();
+    for round in 0..3 {
+        let store = FileStore::open(directory.path());
+        let store = store.unwrap_or_else(|error| panic!("round {round}: {error}"));
+        let mut options = Options::on_free_ports();
+        options.store = Some(Box::new(store));
+        let server = Server::start(options).await.unwrap();
+        server.stop().await;
     }
 }
 

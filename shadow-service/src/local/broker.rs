@@ -12,7 +12,13 @@ use crate::{
     local::{Batch, Engine, ListenError, StartError, TlsFiles},
     reply::{Ignored, Outgoing},
 };
-use alloc::{boxed::Box, format, string::ToString, sync::Arc, vec::Vec};
+use alloc::{
+    boxed::Box,
+    format,
+    string::ToString,
+    sync::{Arc, Weak},
+    vec::Vec,
+};
 use core::{fmt, future::Future, net::SocketAddr, pin::Pin, time::Duration};
 use doors::{Door, Doors, House};
 use inside::Inside;
@@ -161,6 +167,8 @@ impl Broker {
         }
         self.shutdown.shutdown();
         let _ = (&mut self.running).await;
+        self.publishing.abort();
+        let _ = (&mut self.publishing).await;
     }
 
     async fn run(
@@ -184,7 +192,7 @@ impl Broker {
         let mut broker = broker.map_err(|error| failed(error.to_string()))?;
         let inner = broker.local_addr();
         let inner = inner.ok_or_else(|| failed("it has no address".to_string()))?;
-        let _ = router.set(broker.router());
+        let _ = router.set(Arc::downgrade(&broker.router()));
 
         let mut addresses = Addresses {
             plain: options.plain.then_some(inner),
@@ -323,7 +331,8 @@ async fn publish(router: Arc<MessageRouter>, messages: Option<mpsc::Receiver<Bat
 struct Tap {
     engine: Engine,
     prefix: TopicPrefix,
-    router: Arc<OnceLock<Arc<MessageRouter>>>,
+    /// Weak, for the router has this: else neither, and no store, would ever be given back.
+    router: Arc<OnceLock<Weak<MessageRouter>>>,
 }
 
 impl Tap {
@@ -352,7 +361,7 @@ impl Tap {
         let fault = if event.retain { "RETAIN" } else { "a publish" };
         let text = format!("{fault} on {} is not allowed", event.topic);
         tracing::warn!(client = %event.client_id, "{text}; disconnecting");
-        if let Some(router) = self.router.get() {
+        if let Some(router) = self.router.get().and_then(Weak::upgrade) {
             router.disconnect_client(&event.client_id).await;
         }
     }

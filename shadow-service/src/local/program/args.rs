@@ -212,13 +212,12 @@ impl Args {
                     let rate = words.parsed(NUMBER)?;
                     settings.rate = Some(Rate::new(rate, rate));
                 }
-                "--in-flight" => run.in_flight = Some(number(flag, &value()?)?),
+                "--in-flight" => run.in_flight = Some(words.parsed(NUMBER)?),
                 "--fault" => {
-                    let rule = value()?.parse();
-                    run.faults
-                        .push(rule.map_err(|error| format!("{flag}: {error}"))?);
+                    let rule = words.value()?.parse();
+                    run.faults.push(rule.map_err(|error| wrong(flag, error))?);
                 }
-                "--fault-seed" => run.fault_seed = number(flag, &value()?)?,
+                "--fault-seed" => run.fault_seed = words.parsed(NUMBER)?,
                 "--shuffle" => {
                     let seed = words.parsed(NUMBER)?;
                     settings.order = MessageOrder::Shuffled { seed };
