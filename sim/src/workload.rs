@@ -1,17 +1,15 @@
-//! What clients do by themselves, and what foreign clients do.
+//! What clients do by themselves.
+
+mod ask;
+mod foreign;
 
 use crate::{
-    checker::Ask,
     device::Held,
     plan::Role,
-    totals::{Fault, Happened},
+    totals::Happened,
     world::{Happening, World},
 };
-use shadow_proto::{
-    Interest, Json, Operation, Qos, RequestError, RequestId, RequestOptions, Retry, Section,
-    ShadowOptions, Topic, TopicKind, Update, Version, WhenOffline,
-};
-use std::rc::Rc;
+use shadow_proto::{Interest, Json, Qos, RequestId, Retry, ShadowOptions, Version, WhenOffline};
 use std::time::Duration;
 
 /// What a request asks for.
@@ -122,135 +120,6 @@ impl World {
             _ => format!(r#"{{"n":{number},"a":null}}"#),
         };
         Json::from_text(&text).expect("it is JSON")
-    }
-
-    pub(crate) fn draw_options(&mut self, node: usize, device: bool) -> Options {
-        let work = &mut self.work;
-        let mut options = Options::default();
-        if work.chance(200) {
-            options.timeout = Some(*work.pick(&[
-                Duration::ZERO,
-                Duration::from_millis(100),
-                Duration::from_millis(600),
-                Duration::from_secs(2),
-                Duration::from_secs(30),
-            ]));
-        }
-        if work.chance(100) {
-            options.offline = WhenOffline::Fail;
-        }
-        if work.chance(100) {
-            options.qos = Some(*work.pick(&[Qos::AtMostOnce, Qos::AtLeastOnce]));
-        }
-        options.retry = *work.pick(&[
-            Retry::Safe,
-            Retry::Safe,
-            Retry::Safe,
-            Retry::Always,
-            Retry::Never,
-        ]);
-        options.latest = work.chance(200);
-        if !device && work.chance(60) {
-            options.token = Some(format!("app-{node}-{:x}", work.draw()));
-        }
-        options
-    }
-
-    /// Makes a request, and remembers that it was made. What comes of it is not taken out yet.
-    pub(crate) fn ask(
-        &mut self,
-        node: usize,
-        held: usize,
-        want: &Want,
-        options: &Options,
-    ) -> Result<RequestId, RequestError> {
-        let now = self.now;
-        let it = &mut self.nodes[node];
-        let (handle, shadow) = (it.held[held].handle, it.held[held].shadow);
-        let config = it.client.config();
-        let publish_only = config.subscriptions == shadow_proto::Subscriptions::PublishOnly;
-        let timeout = options.timeout.unwrap_or(config.response_timeout);
-        let limit = config.limits.requests;
-        let mut how = RequestOptions::default();
-        how.timeout = options.timeout;
-        how.token = options.token.as_deref();
-        how.when_offline = options.offline;
-        how.qos = options.qos;
-        how.latest = options.latest;
-        how.retry = options.retry;
-        let client = &mut it.client;
-        let result = match want {
-            Want::Get => client.get(handle, how, now),
-            Want::Delete => client.delete(handle, how, now),
-            Want::Report(json) => {
-                client.update(handle, Update::reported(json).with_options(how), now)
-            }
-            Want::Desire(json) => {
-                client.update(handle, Update::desired(json).with_options(how), now)
-            }
-            Want::Both(desired, reported) => {
-                let update = Update::both(desired, reported).with_options(how);
-                client.update(handle, update, now)
-            }
-            Want::ClearDesired => {
-                let mut update = Update::default().with_options(how);
-                update.desired = Section::Clear;
-                client.update(handle, update, now)
-            }
-            Want::ClearReported => {
-                let mut update = Update::default().with_options(how);
-                update.reported = Section::Clear;
-                client.update(handle, update, now)
-            }
-            Want::Clear => client.update(handle, Update::clear().with_options(how), now),
-            Want::Insist(json, version) => {
-                let update = Update::desired(json).if_version(*version).with_options(how);
-                client.update(handle, update, now)
-            }
-        };
-        // Some may be over already, which only the next outputs say.
-        let unsure = it.check.unpolled;
-        it.check.unpolled += 1;
-        let open = it.check.open;
-        match &result {
-            Ok(id) => {
-                assert!(
-                    it.stalled || it.draining || open < limit + unsure,
-                    "client {node}: the queue is longer than {limit}"
-                );
-                let operation = match want {
-                    Want::Get => Operation::Get,
-                    Want::Delete => Operation::Delete,
-                    _ => Operation::Update,
-                };
-                let mergeable = options.latest
-                    && options.token.is_none()
-                    && operation == Operation::Update
-                    && !matches!(want, Want::Clear | Want::Insist(..));
-                let ask = Ask {
-                    shadow,
-                    operation,
-                    publish_only,
-                    deadline: now + timeout,
-                    own_token: options.token.clone(),
-                    fails_offline: options.offline == WhenOffline::Fail,
-                    mergeable,
-                    ..Ask::default()
-                };
-                it.check.asked(*id, ask);
-                self.log(|| format!("client {node}: asks {id:?} {want:?} {options:?}"));
-            }
-            Err(RequestError::QueueFull { .. }) => {
-                assert!(open >= limit, "client {node}: the queue is not full");
-                self.totals.note(Happened::QueueFull);
-            }
-            Err(RequestError::Budget(_)) => self.totals.note(Happened::Budget),
-            Err(RequestError::TokenInUse) => self.totals.note(Happened::TokenInUse),
-            Err(RequestError::TokenPrefixed) => self.totals.note(Happened::TokenPrefixed),
-            Err(RequestError::TooLarge { .. }) => self.totals.note(Happened::TooLarge),
-            Err(error) => panic!("client {node}: a request is not taken: {error}"),
-        }
-        result
     }
 
     fn request(&mut self, node: usize, held: usize, want: &Want) {
@@ -414,103 +283,5 @@ impl World {
         self.log(|| format!("client {node}: configures {handle:?} {options:?}"));
         let known = self.feed(node, |client, now| client.configure(handle, options, now));
         assert!(known.is_ok(), "client {node}: the shadow was not removed");
-    }
-
-    /// A foreign client publishes a request, or something worse.
-    pub(crate) fn foreign(&mut self) {
-        let Some(mean) = self.plan.foreign.filter(|_| !self.healed) else {
-            return;
-        };
-        let at = self.now + self.work.around(mean);
-        self.schedule(at, Happening::Foreign);
-        let shadow = self.work.index(self.plan.shadows.len());
-        let id = self.plan.shadows[shadow].clone();
-        if self.plan.poison && self.work.chance(300) {
-            self.poison(&id);
-            return;
-        }
-        let operation = *self.work.pick(&[
-            Operation::Update,
-            Operation::Update,
-            Operation::Update,
-            Operation::Update,
-            Operation::Get,
-            Operation::Delete,
-        ]);
-        if operation == Operation::Delete && self.work.chance(600) {
-            return;
-        }
-        let state = format!(r#""state":{{"desired":{}}}"#, self.patch().as_str());
-        let payload = match self.work.below(8) {
-            0..=2 => {
-                self.totals.note(Fault::Foreign);
-                let token = self.work.draw();
-                format!(r#"{{{state},"clientToken":"foreign-{token:x}"}}"#)
-            }
-            3 => {
-                self.totals.note(Fault::ForeignNameless);
-                format!("{{{state}}}")
-            }
-            4 => {
-                self.totals.note(Fault::ForeignMalformed);
-                format!("{{{state}")
-            }
-            5 => {
-                self.totals.note(Fault::ForeignMalformed);
-                format!(r#"{{{state},"clientToken":"{}"}}"#, "x".repeat(65))
-            }
-            _ => match self.lookalike(shadow, operation) {
-                Some(token) => {
-                    self.totals.note(Fault::ForeignLookalike);
-                    format!(r#"{{{state},"clientToken":"{token}"}}"#)
-                }
-                None => format!("{{{state}}}"),
-            },
-        };
-        let topic: Rc<str> = Topic::new(&id, operation.request()).to_string().into();
-        self.log(|| format!("foreign: {topic} {payload}"));
-        let payload: Rc<[u8]> = payload.into_bytes().into();
-        self.route_request(&topic, &payload, Qos::AtLeastOnce, None);
-    }
-
-    /// A token that a client may take for its own: one of another request, or a variation of it.
-    fn lookalike(&mut self, shadow: usize, operation: Operation) -> Option<String> {
-        let node = self.work.index(self.nodes.len());
-        let tokens = self.nodes[node].check.published_tokens();
-        if tokens.is_empty() {
-            return None;
-        }
-        let (token, of, by) = tokens[self.work.index(tokens.len())].clone();
-        match self.work.below(3) {
-            0 => Some(format!("{token}0")).filter(|token| token.len() <= 64),
-            1 => {
-                let (prefix, rest) = token.split_once('-')?;
-                Some(format!("{prefix}-fffffff{rest}"))
-            }
-            _ => Some(token).filter(|_| (of, by) != (shadow, operation)),
-        }
-    }
-
-    fn poison(&mut self, id: &shadow_proto::ShadowId) {
-        self.totals.note(Fault::Poison);
-        let kinds: Vec<TopicKind> = TopicKind::ALL
-            .into_iter()
-            .filter(|kind| !kind.is_request())
-            .collect();
-        let kind = *self.work.pick(&kinds);
-        let payload: Vec<u8> = match self.work.below(5) {
-            0 => b"not JSON".to_vec(),
-            1 => br#"{"version":"1","state":{"a":1},"timestamp":5}"#.to_vec(),
-            2 => vec![0xff, 0xfe],
-            3 => format!(
-                r#"{{"state":{{"a":"{}"}},"version":-1}}"#,
-                "x".repeat(5_000)
-            )
-            .into(),
-            _ => format!(r#"{{"state":{}"#, "[".repeat(300)).into(),
-        };
-        let topic: Rc<str> = Topic::new(id, kind).to_string().into();
-        self.log(|| format!("foreign: poison on {topic}"));
-        self.fan_out(&topic, &payload.into(), Qos::AtLeastOnce);
     }
 }
