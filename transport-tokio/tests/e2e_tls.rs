@@ -95,6 +95,38 @@ async fn mutual_tls_with_every_form_of_key() {
     }
 }
 
+/// What `openssl x509 -req` makes of a request unless told of extensions.
+#[tokio::test]
+async fn a_certificate_of_version_1() {
+    let Ok(pki) = Pki::new() else {
+        return skip_or_fail("openssl");
+    };
+    let Some(broker) = broker(&pki) else {
+        return skip_or_fail("mosquitto");
+    };
+    pki.client("old");
+    pki.run(&[
+        "x509",
+        "-req",
+        "-in",
+        "old.csr",
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca.key",
+        "-days",
+        "1",
+        "-CAcreateserial",
+        "-out",
+        "old.pem",
+    ]);
+    let mut options = options("mqtts", broker.port_of("mutual"), &pki.path("ca.pem"));
+    options
+        .tls
+        .set_identity(pki.path("old.pem"), pki.path("old.key"));
+    exercise(connect(options).await.unwrap()).await;
+}
+
 #[tokio::test]
 async fn websockets() {
     let Ok(pki) = Pki::new() else {

@@ -119,12 +119,20 @@ impl Identity {
         let Some(provider) = provider else {
             return Ok(None);
         };
-        match CertifiedKey::from_der(chain, secret, provider) {
+        match CertifiedKey::from_der(chain.clone(), secret.clone_key(), provider) {
             Ok(both) => Ok(Some(both)),
             Err(Error::InconsistentKeys(_)) => Err(TlsError::KeyMismatch {
                 certificate: certificate.source(),
                 key: key.source(),
             }),
+            // Brokers take one of version 1. Whether the key is its own is for them to say.
+            Err(Error::InvalidCertificate(_))
+                if chain.first().is_some_and(|own| x509::is_version_1(own)) =>
+            {
+                let loaded = provider.key_provider.load_private_key(secret);
+                let loaded = loaded.map_err(|error| key.damaged(PemItem::PrivateKey, error))?;
+                Ok(Some(CertifiedKey::new(chain, loaded)))
+            }
             Err(error @ Error::InvalidCertificate(_)) => {
                 Err(certificate.damaged(PemItem::Certificate, error))
             }

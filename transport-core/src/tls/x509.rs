@@ -1,4 +1,4 @@
-//! When a certificate is valid: the two times, and nothing else of X.509.
+//! When a certificate is valid, and whether it is one of the first kind: nothing else of X.509.
 //!
 //! The rustls library looks at the times of the server's certificate, but not at those of ours,
 //! which the server would then refuse with an alert that says little.
@@ -26,6 +26,13 @@ pub(super) fn validity(certificate: &[u8]) -> Option<(SystemTime, SystemTime)> {
     let (not_before, rest) = time(validity)?;
     let (not_after, _) = time(rest)?;
     Some((not_before, not_after))
+}
+
+/// Whether a certificate in DER is of version 1, which has no extensions and does not even say
+/// its version: what `openssl x509 -req` makes unless told otherwise.
+pub(super) fn is_version_1(certificate: &[u8]) -> bool {
+    let certificate = element(certificate, SEQUENCE).and_then(|(it, _)| element(it, SEQUENCE));
+    certificate.is_some_and(|(it, _)| element(it, INTEGER).is_some())
 }
 
 /// The content of the element in front, and what follows it.
