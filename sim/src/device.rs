@@ -425,9 +425,14 @@ impl World {
         let (desired, reported) = (text(&current.desired), text(&current.reported));
         let facts = self.model.history(shadow).facts(version);
         let seen = &self.nodes[node].held[held].seen;
+        // Who has not seen a deletion can compare versions only: what was long under way may come
+        // from before it, with a version that is higher. Times prove nothing, being of many hosts.
         let fits = facts.iter().find(|(incarnation, facts)| {
-            let newer = *incarnation >= seen.floor && (*incarnation, version) > seen.documents;
-            newer && facts.desired == desired && facts.reported == reported
+            let newer = (*incarnation, version) > seen.documents || version > seen.documents.1;
+            newer
+                && *incarnation >= seen.floor
+                && facts.desired == desired
+                && facts.reported == reported
         });
         let Some((incarnation, _)) = fits else {
             panic!(
