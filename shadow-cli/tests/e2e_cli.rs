@@ -204,6 +204,8 @@ fn ctrl_c_ends_watch_in_good_order() {
     assert_eq!(status.code(), Some(0), "{:?}", sync.output());
 
     let mut wait = site.start(&["wait", "lamp", "--until", "reported.never", "--mqtt", "3"]);
+    // By then it listens for signals.
+    site.ends(&["wait", "lamp", "--until", "!version || version"]);
     wait.signal(Signal::Interrupt);
     assert!(wait.wait(LIMIT).is_some(), "it ends");
 }

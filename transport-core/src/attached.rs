@@ -74,7 +74,8 @@ impl PacketHub {
             }
             match self.hub.poll_action()? {
                 Action::Unsubscribe { id, filters } => self.leaving = Some((id, filters.into())),
-                action @ (Action::Subscribe { id, .. } | Action::Publish { id, .. }) => {
+                action @ (Action::Subscribe { .. } | Action::Publish { .. }) => {
+                    let id = action.id();
                     self.queued.push_back(Packet { id, last: true });
                     return Some(action);
                 }

@@ -101,7 +101,9 @@ pub struct ConnectOptions {
     pub close_timeout: Duration,
     /// The delays between attempts.
     pub reconnect: Reconnect,
-    /// The settings of the shadow client; its `response_timeout` is `operation_timeout`.
+    /// The settings of the shadow client; its `response_timeout` is `operation_timeout`, and the 16
+    /// random digits at the end of its token prefix are drawn anew for each client (they are added to
+    /// a prefix of up to 23 bytes that has none).
     pub shadows: Config,
     /// The settings of the MQTT session for which there is no field here: limits, receive maximum,
     /// largest packet. Those for which there is one are overwritten by it.
@@ -221,10 +223,12 @@ impl ConnectOptions {
         }
     }
 
-    /// The settings of the shadow client.
+    /// The settings of one shadow client: with a token prefix of its own, so that copies of the same
+    /// options make clients that do not take each other's answers for theirs.
     #[must_use]
     pub fn shadow_config(&self) -> Config {
         let mut config = self.shadows.clone();
+        config.token_prefix = drawn_anew(config.token_prefix);
         config.response_timeout = self.operation_timeout;
         config
     }
@@ -289,6 +293,20 @@ pub fn shadow_config() -> Config {
 /// `a-z A-Z 0-9 : _ -`.
 pub fn token_prefix(name: &str) -> Result<TokenPrefix, NameError> {
     TokenPrefix::new(&format!("{name}-{:016x}", random_bits()))
+}
+
+/// The prefix with other random digits at its end. One without such digits and without room for them
+/// is left to who chose it.
+fn drawn_anew(prefix: TokenPrefix) -> TokenPrefix {
+    let text = prefix.as_str();
+    let random = |digits: &str| (digits.bytes()).all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
+    let parts = text.len().checked_sub(16);
+    let parts = parts.and_then(|length| text.split_at_checked(length));
+    let drawn = match parts {
+        Some((name, digits)) if random(digits) => format!("{name}{:016x}", random_bits()),
+        Some(_) | None => format!("{text}-{:016x}", random_bits()),
+    };
+    TokenPrefix::new(&drawn).unwrap_or(prefix)
 }
 
 /// A protocol version that is not spoken here.
@@ -383,6 +401,34 @@ mod tests {
         let prefix = |options: ConnectOptions| options.shadows.token_prefix;
         assert_ne!(prefix(options()), prefix(options()));
         assert_eq!(options().client_id.len(), 23);
+    }
+
+    #[test]
+    fn copies_of_options_make_clients_of_different_tokens() {
+        let drawn = |name: &str| {
+            let mut options = options();
+            options.shadows.token_prefix = TokenPrefix::new(name).unwrap();
+            let copy = options.clone();
+            [options, copy].map(|it| it.shadow_config().token_prefix.as_str().to_owned())
+        };
+        let random = &format!("{:016x}", random_bits());
+        let longest = &"n".repeat(23);
+        for (name, kept) in [
+            (random.clone(), ""),
+            (format!("lamp-{random}"), "lamp-"),
+            ("lamp".to_owned(), "lamp-"),
+            (longest.clone(), longest),
+        ] {
+            let [one, other] = drawn(&name);
+            assert_ne!(one, other);
+            for prefix in [one, other] {
+                assert!(prefix.starts_with(kept), "{prefix}");
+                assert!(prefix.len() >= kept.len() + 16, "{prefix}");
+            }
+        }
+        // No room: it stays as the application chose it.
+        let long = "n".repeat(40);
+        assert_eq!(drawn(&long), [&*long, &*long]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 impl Client {
     /// Adds a shadow and subscribes to what `interest` says. If that holds deltas or documents,
-    /// its document is fetched too (see [`Resync`]), and [`Event::Ready`] follows.
+    /// its document is fetched too (see [`Resync`](crate::Resync)), and [`Event::Ready`](crate::Event::Ready) follows.
     ///
     /// ```
     /// # use shadow_proto::*;
