@@ -21,9 +21,7 @@ use std::{fs, path::Path, sync::Arc};
 use conformance::{Adapter, Connecting, Report, Setting, Way, run};
 use rumqttc::MqttOptions;
 use testkit::skip_or_fail;
-use transport_core::{
-    ConnectError, ConnectOptions, HubOptions, MqttVersion, OpenError, ShadowClient,
-};
+use transport_core::{ConnectError, ConnectOptions, HubOptions, MqttVersion, OpenError};
 
 /// An adapter that is a function.
 struct Function {

@@ -14,6 +14,10 @@ mod listen;
 pub mod mqtt;
 #[cfg(feature = "server")]
 pub mod program;
+#[cfg_attr(
+    not(feature = "http"),
+    expect(dead_code, reason = "the page is what reads it")
+)]
 mod recent;
 #[cfg(feature = "client")]
 pub mod republish;

@@ -308,6 +308,7 @@ impl Engine {
     }
 
     /// What was served lately.
+    #[cfg(feature = "http")]
     pub(crate) fn recent(&self) -> &Recent {
         &self.0.recent
     }
