@@ -1,5 +1,6 @@
 //! The commands.
 
+mod follow;
 mod once;
 mod sync;
 mod tools;

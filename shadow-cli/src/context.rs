@@ -9,8 +9,8 @@ use std::{
 
 use clap::{ArgMatches, parser::ValueSource};
 use transport_tokio::{
-    ConnectOptions, ConnectionEvent, Operation, RequestFailure, RestClient, RestOptions, Shadow,
-    ShadowClient, ShadowId, connect, flags, flags::ConnectionFlags, policy,
+    ConnectOptions, ConnectionEvent, Failure, Operation, RequestFailure, RestClient, RestError,
+    RestOptions, Shadow, ShadowClient, ShadowId, connect, flags, flags::ConnectionFlags, policy,
 };
 
 use crate::{
@@ -120,18 +120,48 @@ impl Context {
         failure: RequestFailure,
     ) -> Problem {
         let missing = match (&failure, shadow_id(matches)) {
-            (RequestFailure::Failure(failure), Ok(id)) => {
-                policy::missing_for_request(&id, operation, failure, self.options.version)
-            }
+            (RequestFailure::Failure(failure), Ok(id)) => self.missing(&id, operation, failure),
             _ => None,
         };
         Problem::from(failure).with_hint(missing)
+    }
+
+    /// The right that is probably missing if a request failed so.
+    pub(crate) fn missing(
+        &self,
+        id: &ShadowId,
+        operation: Operation,
+        failure: &Failure,
+    ) -> Option<String> {
+        policy::missing_for_request(id, operation, failure, self.options.version)
+    }
+
+    /// The same, as the end of a command, if the broker said that it is so.
+    pub(crate) fn refused(
+        &self,
+        id: &ShadowId,
+        operation: Operation,
+        failure: &Failure,
+    ) -> Option<Problem> {
+        let missing = self.missing(id, operation, failure);
+        let refused = match failure {
+            Failure::SubscribeRefused { .. } => true,
+            // Or there is another reason, which may pass.
+            Failure::PublishRefused { .. } => missing.is_some(),
+            _ => false,
+        };
+        refused.then(|| Problem::from(failure.clone()).with_hint(missing))
     }
 
     /// The REST data plane.
     pub(crate) fn rest(&self) -> Result<RestClient, Problem> {
         let mut options = RestOptions::of(&self.options);
         if let Some(url) = &self.rest_url {
+            let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+            if scheme.is_some_and(|scheme| !matches!(scheme, "http" | "https")) {
+                let text = format!("--rest-url {url}: use http:// or https://");
+                return Err(Problem::Usage(text));
+            }
             let at = RestOptions::new(url);
             let mut at =
                 at.map_err(|error| Problem::Usage(format!("--rest-url {url}: {error}")))?;
@@ -142,6 +172,17 @@ impl Context {
             options = at;
         }
         Ok(RestClient::new(options))
+    }
+
+    /// What went wrong with a request over REST, and what may mend it.
+    pub(crate) fn explain_rest(&self, error: RestError) -> Problem {
+        let nobody = matches!(error, RestError::Open(_) | RestError::TimedOut);
+        let hint = match self.rest_url.as_deref() {
+            None => "--rest-url says where the REST data plane is, if not on the broker's host",
+            Some(LOCAL_REST) => "`shadow local --http 8080` serves the REST data plane there",
+            Some(_) => return error.into(),
+        };
+        Problem::from(error).with_hint(nobody.then(|| hint.to_owned()))
     }
 
     /// Says what happens to the connection, for as long as it is awaited.

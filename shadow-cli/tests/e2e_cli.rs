@@ -12,8 +12,12 @@
 )]
 #![cfg(unix)]
 
+#[path = "cli/list.rs"]
+mod list;
 #[path = "cli/offline.rs"]
 mod offline;
+#[path = "cli/rights.rs"]
+mod rights;
 #[path = "cli/site.rs"]
 mod site;
 #[path = "cli/sync.rs"]
@@ -141,33 +145,6 @@ fn every_command_over_tls() {
     every_command(&site);
     // Without the certificate there is no way in.
     site.fails_bare(&["get", "lamp", "--endpoint", site.endpoint()], 69, "");
-}
-
-#[test]
-fn what_is_not_allowed_is_named() {
-    let config = testkit::Config::new()
-        .file("acl", "topic readwrite elsewhere/#\n")
-        .line("acl_file {dir}/acl");
-    let broker = match testkit::Mosquitto::start(config) {
-        Ok(broker) => broker,
-        Err(tool) => return testkit::skip_or_fail(tool.name()),
-    };
-    let dir = testkit::TempDir::new();
-    let run = |args: &[&str]| {
-        let mut command = site::bare(&dir);
-        command.args(args).args(["--endpoint", &broker.url()]);
-        site::finish(testkit::Process::spawn(&mut command), args)
-    };
-    for args in [
-        &["get", "lamp"][..],
-        &["update", "lamp", "-d", "a=1"],
-        &["delete", "lamp"],
-    ] {
-        let operation = args[0];
-        let right =
-            format!("lacks, probably, iot:Publish on topic/$aws/things/lamp/shadow/{operation}");
-        site::fails(run(args), args, 69, &right);
-    }
 }
 
 #[test]

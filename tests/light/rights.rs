@@ -4,10 +4,10 @@
 //! Mosquitto's plugin for dynamic security tells apart what AWS tells apart: to publish, to
 //! subscribe, to receive. Which client ids may connect is a setting of the broker.
 
-use std::{fmt::Write as _, fs, path::PathBuf, process::Command};
+use std::{fmt::Write as _, process::Command};
 
 use serde_json::{Value, json};
-use testkit::{Config, MissingTool, Mosquitto, Process, binary, find_program, skip_or_fail};
+use testkit::{Config, MissingTool, Mosquitto, Process, binary, dynamic_security, skip_or_fail};
 
 use crate::{
     programs::{LIMIT, Light, ShadowTopics, ended, installed, program},
@@ -98,7 +98,7 @@ struct Site {
 
 impl Site {
     fn start(lamps: &[Lamp]) -> Option<Self> {
-        let Some(plugin) = plugin() else {
+        let Some(plugin) = dynamic_security() else {
             skip_or_fail("Mosquitto's plugin for dynamic security");
             return None;
         };
@@ -166,19 +166,6 @@ fn rights(lamps: &[Lamp]) -> Value {
         "clients": clients,
         "roles": roles,
     })
-}
-
-/// Where Mosquitto's packages keep it.
-fn plugin() -> Option<PathBuf> {
-    const NAME: &str = "mosquitto_dynamic_security.so";
-    let broker = find_program("mosquitto").ok()?;
-    let lib = broker.parent()?.parent()?.join("lib");
-    let multiarch = fs::read_dir(&lib).ok()?.flatten().map(|entry| entry.path());
-    let mut folders = [lib.clone(), PathBuf::from("/usr/lib")]
-        .into_iter()
-        .chain(multiarch);
-    let folder = folders.find(|folder| folder.join(NAME).is_file())?;
-    Some(folder.join(NAME))
 }
 
 #[test]

@@ -22,7 +22,10 @@ pub(super) async fn get(matches: &ArgMatches, context: &Context) -> Result<u8, P
 async fn fetch(matches: &ArgMatches, context: &Context) -> Result<Document, Problem> {
     let id = shadow_id(matches)?;
     Ok(match matches.get_flag("rest") {
-        true => context.rest()?.get(&id).await?,
+        true => {
+            let got = context.rest()?.get(&id).await;
+            got.map_err(|error| context.explain_rest(error))?
+        }
         false => {
             let got = context.shadow(matches).await?.get().await;
             got.map_err(|failure| context.explain(matches, Operation::Get, failure))?
@@ -49,7 +52,10 @@ pub(super) async fn update(matches: &ArgMatches, context: &Context) -> Result<u8
     update.version = asked.version.map(Version::new);
 
     let updated = match matches.get_flag("rest") {
-        true => context.rest()?.update(&id, &update).await?,
+        true => {
+            let updated = context.rest()?.update(&id, &update).await;
+            updated.map_err(|error| context.explain_rest(error))?
+        }
         false => {
             let updated = context.shadow(matches).await?.update(update).await;
             match updated.map_err(|failure| context.explain(matches, Operation::Update, failure))? {
@@ -133,7 +139,12 @@ fn section<'a>(asked: &Option<Tree>, json: Option<&'a Json>) -> Section<'a> {
 pub(super) async fn delete(matches: &ArgMatches, context: &Context) -> Result<u8, Problem> {
     let id = shadow_id(matches)?;
     let version = match matches.get_flag("rest") {
-        true => context.rest()?.delete(&id).await?.version,
+        true => {
+            let deleted = context.rest()?.delete(&id).await;
+            deleted
+                .map_err(|error| context.explain_rest(error))?
+                .version
+        }
         false => {
             let deleted = context.shadow(matches).await?.delete().await;
             let explain = |failure| context.explain(matches, Operation::Delete, failure);
@@ -159,7 +170,15 @@ pub(super) async fn list(matches: &ArgMatches, context: &Context) -> Result<u8, 
     let thing = thing.map(String::as_str).unwrap_or_default();
     // The same check as for the other commands, before anything is sent.
     ShadowId::classic(thing).map_err(|error| Problem::Usage(error.to_string()))?;
-    for name in context.rest()?.list(thing).await? {
+    let names = context.rest()?.list(thing).await;
+    let names = names.map_err(|error| context.explain_rest(error))?;
+    if names.is_empty() && !context.printer.json {
+        // Not on standard output, where it could be taken for a name.
+        context
+            .printer
+            .note(&format!("{thing} has no named shadows"));
+    }
+    for name in names {
         if context.printer.json {
             let mut line = Line::new("shadow");
             line.text("thing", thing);

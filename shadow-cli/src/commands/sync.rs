@@ -7,8 +7,9 @@ use std::{
 };
 
 use clap::ArgMatches;
-use transport_tokio::{Document, Event, Field, Interest, Json, Shadow};
+use transport_tokio::{Document, Event, Field, Interest, Json, Operation, RequestFailure, Shadow};
 
+use super::follow::Followed;
 use crate::{
     context::Context,
     output::Printer,
@@ -26,36 +27,37 @@ pub(super) async fn sync(matches: &ArgMatches, context: &Context) -> Result<u8, 
     let found = read(path)?;
     let shadow = context.shadow(matches).await?;
     let mut events = shadow.events(Interest::DELTA)?;
-    let document = shadow.ready().await?;
+    let told = context.tell_of_connection(shadow.client());
+    let mut followed = Followed::new(context, matches)?;
     let mut replica = Replica {
+        context,
         printer: context.printer,
         path,
         shadow: shadow.clone(),
         state: found.clone().unwrap_or_else(Tree::empty),
         refused: None,
     };
-    replica.begin(document.as_deref(), found.is_some()).await?;
-    if matches.get_flag("once") {
-        return Ok(0);
-    }
-    let told = context.tell_of_connection(shadow.client());
     let kept = async {
+        let document = followed.ready(&mut events).await?;
+        replica.begin(document.as_deref(), found.is_some()).await?;
+        if matches.get_flag("once") {
+            return Ok(0);
+        }
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                event = events.next() => match event {
-                    None => return Err(Problem::Connection("the client has stopped".to_owned())),
-                    // The next document makes up for it.
-                    Some(Err(_)) => shadow.resync(),
-                    Some(Ok(Event::Delta { delta, .. })) => {
+                event = followed.next(&mut events) => match event? {
+                    // The next document makes up for what was lost.
+                    None => shadow.resync(),
+                    Some(Event::Delta { delta, .. }) => {
                         replica.desired(&Tree::read(delta.state.as_str())).await?;
                     }
                     // After a loss of the connection.
-                    Some(Ok(Event::Ready { document, .. })) => {
+                    Some(Event::Ready { document, .. }) => {
                         replica.again(document.as_deref()).await?;
                     }
-                    Some(Ok(_)) => {}
+                    Some(_) => {}
                 },
                 _ = looks.tick() => replica.look().await?,
             }
@@ -68,6 +70,7 @@ pub(super) async fn sync(matches: &ArgMatches, context: &Context) -> Result<u8, 
 }
 
 struct Replica<'a> {
+    context: &'a Context,
     printer: Printer,
     path: &'a Path,
     shadow: Shadow,
@@ -154,9 +157,16 @@ impl Replica<'_> {
                 self.printer.note(&format!("not reported: {failure}"));
                 Ok(())
             }
-            // The next document tells what is left to report.
-            Err(failure) if failure.stage().is_some() => {
-                self.printer.note(&format!("not reported yet: {failure}"));
+            Err(RequestFailure::Failure(failure)) => {
+                let (id, operation) = (self.shadow.id(), Operation::Update);
+                if let Some(problem) = self.context.refused(id, operation, &failure) {
+                    return Err(problem);
+                }
+                let missing = self.context.missing(id, operation, &failure);
+                let missing = missing.map(|it| format!("; {it}")).unwrap_or_default();
+                let text = format!("not reported yet: {failure}{missing}");
+                self.printer.note(&text);
+                // The next document tells what is left to report.
                 self.shadow.resync();
                 Ok(())
             }

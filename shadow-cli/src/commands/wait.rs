@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use clap::ArgMatches;
-use transport_tokio::{Document, Event, Interest, Shadow};
+use transport_tokio::{Document, Event, Failure, Interest, RequestFailure, Shadow};
 
+use super::follow::Followed;
 use crate::{
     condition::Condition,
     context::{Context, shadow_id},
@@ -25,55 +26,83 @@ pub(super) async fn wait(matches: &ArgMatches, context: &Context) -> Result<u8, 
             text("timeout")
         ))
     })?;
+    let id = shadow_id(matches)?;
+    let mut seen = Seen {
+        followed: Followed::new(context, matches)?,
+        answered: false,
+    };
     let waited = tokio::time::timeout(patience, async {
         let shadow = context.shadow(matches).await?;
         tokio::select! {
-            found = until(&shadow, &condition) => found,
+            found = seen.until(&shadow, &condition) => found,
             () = context.tell_of_connection(shadow.client()) => Err(Problem::Interrupted),
         }
     });
     match waited.await {
         Ok(found) => {
-            let (id, printer) = (shadow_id(matches)?, context.printer);
             match found? {
-                Some(document) => printer.document(&id, &document),
-                None => printer.absent(&id),
+                Some(document) => context.printer.document(&id, &document),
+                None => context.printer.absent(&id),
             }
             Ok(0)
         }
-        Err(_) => Err(Problem::TimedOut(format!(
-            "not true after {patience:?}: {}",
-            text("until")
-        ))),
+        Err(_) => {
+            let late = format!("not true after {patience:?}: {}", text("until"));
+            let answered = seen.answered;
+            let silence = || Some("the shadow service answered nothing".to_owned());
+            let hint = match answered {
+                true => None,
+                false => seen.followed.into_trouble().or_else(silence),
+            };
+            Err(Problem::TimedOut(late).with_hint(hint))
+        }
     }
 }
 
-/// The first document that it is true of; `None` if it is true of there being none.
-async fn until(shadow: &Shadow, condition: &Condition) -> Result<Option<Document>, Problem> {
-    let interest = Interest::DOCUMENTS | Interest::DELETE_ACCEPTED;
-    let mut events = shadow.events(interest)?;
-    shadow.ready().await?;
-    loop {
-        // The whole document, delta included, which the documents of an update lack.
-        match shadow.get().await {
-            Ok(document) if condition.is_true(&tree(&document)) => return Ok(Some(document)),
-            Ok(_) => {}
-            Err(failure) if failure.is_not_found() => {
-                if condition.is_true(&Tree::empty()) {
-                    return Ok(None);
-                }
-            }
-            // The connection was lost meanwhile; it comes back, or the time ends.
-            Err(failure) if failure.rejection().is_none() => {}
-            Err(failure) => return Err(failure.into()),
-        }
-        // Then at each change, of which several may have come: the newest document tells all.
+/// What was seen of the shadow.
+struct Seen<'a> {
+    followed: Followed<'a>,
+    /// That there is one, or that there is none.
+    answered: bool,
+}
+
+impl Seen<'_> {
+    /// The first document that it is true of; `None` if it is true of there being none.
+    async fn until(
+        &mut self,
+        shadow: &Shadow,
+        condition: &Condition,
+    ) -> Result<Option<Document>, Problem> {
+        let interest = Interest::DOCUMENTS | Interest::DELETE_ACCEPTED;
+        let mut events = shadow.events(interest)?;
+        // From then on each change is told.
+        self.followed.ready(&mut events).await?;
         loop {
-            match events.next().await {
-                Some(Ok(Event::Documents { .. } | Event::Deleted { .. } | Event::Ready { .. }))
-                | Some(Err(_)) => break,
-                Some(Ok(_)) => {}
-                None => return Err(Problem::Connection("the client has stopped".to_owned())),
+            // The whole document, delta included, which the documents of an update lack.
+            match shadow.get().await {
+                Ok(document) if condition.is_true(&tree(&document)) => return Ok(Some(document)),
+                Ok(_) => self.answered = true,
+                Err(failure) if failure.is_not_found() => {
+                    if condition.is_true(&Tree::empty()) {
+                        return Ok(None);
+                    }
+                    self.answered = true;
+                }
+                Err(RequestFailure::Failure(failure))
+                    if !matches!(failure, Failure::Rejected(_)) =>
+                {
+                    // The connection was lost meanwhile; it comes back, or the time ends.
+                    self.followed.fetch_failed(failure)?;
+                }
+                Err(failure) => return Err(failure.into()),
+            }
+            // Then at each change, of which several may have come: the newest document tells all.
+            loop {
+                match self.followed.next(&mut events).await? {
+                    Some(Event::Documents { .. } | Event::Deleted { .. } | Event::Ready { .. })
+                    | None => break,
+                    Some(_) => {}
+                }
             }
         }
     }

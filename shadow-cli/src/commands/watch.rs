@@ -5,6 +5,7 @@ use transport_tokio::{
     Documents, Event, Field, Interest, Json, Origin, ShadowId, Timestamp, Version,
 };
 
+use super::follow::Followed;
 use crate::{
     context::{Context, shadow_id},
     output::{Line, Printer},
@@ -19,17 +20,11 @@ pub(super) async fn watch(matches: &ArgMatches, context: &Context) -> Result<u8,
     let mut events = shadow.events(interest)?;
     let mut left = matches.get_one::<u64>("count").copied();
     let told = context.tell_of_connection(shadow.client());
+    let mut followed = Followed::new(context, matches)?;
     let watched = async {
         while left != Some(0) {
-            let counts = match events.next().await {
-                None => return Err(Problem::Connection("the client has stopped".to_owned())),
-                Some(Err(gap)) => {
-                    context.printer.note(&gap.to_string());
-                    false
-                }
-                Some(Ok(event)) => show(context.printer, &id, event)?,
-            };
-            if counts {
+            let event = followed.next(&mut events).await?;
+            if event.is_some_and(|event| show(context.printer, &id, event)) {
                 left = left.map(|left| left - 1);
             }
         }
@@ -42,7 +37,7 @@ pub(super) async fn watch(matches: &ArgMatches, context: &Context) -> Result<u8,
 }
 
 /// Whether it was a change.
-fn show(printer: Printer, id: &ShadowId, event: Event) -> Result<bool, Problem> {
+fn show(printer: Printer, id: &ShadowId, event: Event) -> bool {
     match event {
         Event::Ready {
             document: Some(document),
@@ -53,7 +48,7 @@ fn show(printer: Printer, id: &ShadowId, event: Event) -> Result<bool, Problem> 
             documents, origin, ..
         } => {
             changed(printer, id, &documents, origin);
-            return Ok(true);
+            return true;
         }
         Event::Delta { delta, .. } => match printer.json {
             true => {
@@ -81,28 +76,14 @@ fn show(printer: Printer, id: &ShadowId, event: Event) -> Result<bool, Problem> 
             } else {
                 printer.line(&format!("{} deleted", printer.bold(&id.to_string())));
             }
-            return Ok(true);
-        }
-        Event::Refused { filter, code, .. } => {
-            return Err(Problem::Connection(format!(
-                "the broker refused the subscription to {filter}: {code}; {}",
-                transport_tokio::policy::missing_for_filter(&filter)
-            )));
-        }
-        Event::ResyncFailed {
-            failure,
-            retry_in: None,
-            ..
-        } => return Err(failure.into()),
-        Event::ResyncFailed { failure, .. } => {
-            printer.note(&format!("the document could not be fetched: {failure}"));
+            return true;
         }
         Event::Undecodable { topic, reason, .. } => {
             printer.note(&format!("{}: cannot be read: {reason}", topic.suffix()));
         }
         _ => {}
     }
-    Ok(false)
+    false
 }
 
 fn changed(printer: Printer, id: &ShadowId, documents: &Documents, origin: Origin) {

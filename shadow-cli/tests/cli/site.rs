@@ -107,7 +107,15 @@ impl Site {
     }
 
     pub(crate) fn endpoint(&self) -> &str {
-        let at = self.connection.iter().position(|word| word == "--endpoint");
+        self.value("--endpoint")
+    }
+
+    pub(crate) fn rest_url(&self) -> &str {
+        self.value("--rest-url")
+    }
+
+    fn value(&self, flag: &str) -> &str {
+        let at = self.connection.iter().position(|word| word == flag);
         &self.connection[at.expect("there is one") + 1]
     }
 

@@ -43,5 +43,5 @@ pub use pki::Pki;
 pub use port::free_port;
 pub use process::{Process, Signal};
 pub use temp::TempDir;
-pub use tool::{MissingTool, binary, example, find_program, skip_or_fail};
+pub use tool::{MissingTool, binary, dynamic_security, example, find_program, skip_or_fail};
 pub use wait::wait_until;

@@ -1,6 +1,6 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::{env, error, fmt};
+use std::{env, error, fmt, fs};
 
 /// A program that a test needs is not installed, or not built.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,21 @@ pub fn find_program(name: &str) -> Result<PathBuf, MissingTool> {
         .map(|dir| dir.join(&file))
         .find(|path| path.is_file())
         .ok_or_else(|| MissingTool::new(name))
+}
+
+/// Mosquitto's plugin for dynamic security, where packages of Mosquitto keep it. It tells apart what AWS tells apart: to
+/// publish, to subscribe, to receive.
+#[must_use]
+pub fn dynamic_security() -> Option<PathBuf> {
+    const NAME: &str = "mosquitto_dynamic_security.so";
+    let broker = find_program("mosquitto").ok()?;
+    let lib = broker.parent()?.parent()?.join("lib");
+    let multiarch = fs::read_dir(&lib).ok()?.flatten().map(|entry| entry.path());
+    let mut folders = [lib.clone(), PathBuf::from("/usr/lib")]
+        .into_iter()
+        .chain(multiarch);
+    let folder = folders.find(|folder| folder.join(NAME).is_file())?;
+    Some(folder.join(NAME))
 }
 
 /// The built example `name` of any package of the workspace.
