@@ -52,7 +52,7 @@ pub(crate) fn command() -> Command {
             local(),
             policy(),
             completions(),
-            Command::new("man").about("Print the manual page (roff)"),
+            man(),
         ])
 }
 
@@ -192,6 +192,7 @@ fn local() -> Command {
     // Taken before clap sees it; here for help, completions and the manual.
     Command::new("local")
         .about("Run a shadow service on this machine; `shadow local --help` lists its options")
+        .after_help(shadow_service::local::program::help())
         .disable_help_flag(true)
         .arg(
             Arg::new("options")
@@ -275,12 +276,44 @@ fn policy() -> Command {
 fn completions() -> Command {
     Command::new("completions")
         .about("Print the completions of a shell")
+        .after_help(
+            "Examples:\n\n  \
+             shadow completions bash > ~/.local/share/bash-completion/completions/shadow\n  \
+             shadow completions zsh > ~/.zfunc/_shadow\n  \
+             shadow completions fish > ~/.config/fish/completions/shadow.fish",
+        )
         .arg(
             Arg::new("shell")
                 .value_name("SHELL")
                 .required(true)
                 .value_parser(value_parser!(Shell))
                 .help("Which shell"),
+        )
+}
+
+fn man() -> Command {
+    Command::new("man")
+        .about("Print a page of the manual, or write them all")
+        .after_help(
+            "Without arguments it is the page of the whole, shadow(1). Examples:\n\n  \
+             shadow man wait | man -l -\n  \
+             shadow man --dir ~/.local/share/man/man1",
+        )
+        .arg(
+            Arg::new("command")
+                .value_name("COMMAND")
+                .conflicts_with("dir")
+                .help("The page of a command"),
+        )
+        .arg(
+            Arg::new("dir")
+                .long("dir")
+                .value_name("FOLDER")
+                .value_parser(value_parser!(std::path::PathBuf))
+                .value_hint(ValueHint::DirPath)
+                .help(
+                    "Write every page into this folder, which is made: shadow.1, shadow-get.1, …",
+                ),
         )
 }
 
@@ -340,7 +373,7 @@ fn connected(command: Command) -> Command {
             .aliases(info.aliases.iter().map(|alias| plain(alias)))
             .alias(name.replace('-', "_"))
             .help_heading(HEADING)
-            .help(help.join(" "));
+            .help(sentence(&help.join(" ")));
         match info.value {
             Some(value) => arg.value_name(value).allow_hyphen_values(false),
             None => arg.action(ArgAction::SetTrue),
@@ -364,6 +397,13 @@ fn connected(command: Command) -> Command {
                 .help_heading(HEADING)
                 .help("The profile file [default: ~/.config/shadow/profiles] [variable: SHADOW_PROFILES]"),
         )
+}
+
+/// As the other options begin.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|it| it.to_ascii_uppercase());
+    first.into_iter().chain(characters).collect()
 }
 
 /// A flag's name as clap has it.

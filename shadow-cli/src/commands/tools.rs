@@ -1,5 +1,7 @@
 //! The commands that talk to nobody.
 
+use std::path::PathBuf;
+
 use clap::ArgMatches;
 use clap_complete::Shell;
 use transport_tokio::{Operation, ShadowId, TopicKind, policy::Policy};
@@ -7,7 +9,7 @@ use transport_tokio::{Operation, ShadowId, TopicKind, policy::Policy};
 use crate::{
     cli,
     output::{Line, Printer},
-    problem::Problem,
+    problem::{self, Problem},
 };
 
 pub(crate) fn policy(matches: &ArgMatches, printer: Printer) -> Result<u8, Problem> {
@@ -92,10 +94,30 @@ pub(crate) fn completions(matches: &ArgMatches) -> Result<u8, Problem> {
     print(&text)
 }
 
-pub(crate) fn man(_: &ArgMatches) -> Result<u8, Problem> {
+pub(crate) fn man(matches: &ArgMatches) -> Result<u8, Problem> {
+    let mut whole = cli::command().disable_help_subcommand(true);
+    // Gives the commands their names: shadow-get.
+    whole.build();
+    let page = |of: &clap::Command| {
+        let source = concat!("shadow ", env!("CARGO_PKG_VERSION"));
+        clap_mangen::Man::new(of.clone()).source(source)
+    };
+    if let Some(dir) = matches.get_one::<PathBuf>("dir") {
+        std::fs::create_dir_all(dir).map_err(|error| problem::file(dir, &error))?;
+        for command in whole.get_subcommands().chain([&whole]) {
+            let written = page(command).generate_to(dir);
+            written.map_err(|error| problem::file(dir, &error))?;
+        }
+        return Ok(0);
+    }
+    let command = match matches.get_one::<String>("command") {
+        None => &whole,
+        Some(name) => whole
+            .find_subcommand(name)
+            .ok_or_else(|| Problem::Usage(format!("{name} is no command; --help lists them")))?,
+    };
     let mut text = Vec::new();
-    let page = clap_mangen::Man::new(cli::command());
-    let rendered = page.render(&mut text);
+    let rendered = page(command).render(&mut text);
     rendered.map_err(|error| Problem::Other(error.to_string()))?;
     print(&text)
 }

@@ -135,7 +135,7 @@ fn settings_come_from_flags_variables_and_the_profile_file() {
 }
 
 #[test]
-fn help_completions_and_the_manual() {
+fn help_and_completions() {
     let dir = TempDir::new();
     let (code, said) = run(&dir, &["--help"]);
     assert_eq!(code, Some(0));
@@ -156,12 +156,6 @@ fn help_completions_and_the_manual() {
             "{shell}"
         );
     }
-    let (code, said) = run(&dir, &["man"]);
-    assert_eq!(code, Some(0));
-    assert!(
-        said.iter().any(|line| line.starts_with(".TH shadow")),
-        "{said:?}"
-    );
     // The options of a service that is another program's elsewhere.
     let (code, said) = run(&dir, &["local", "--help"]);
     assert_eq!(code, Some(0));
@@ -169,6 +163,66 @@ fn help_completions_and_the_manual() {
         said.iter().any(|line| line.contains("--republish")),
         "{said:?}"
     );
+}
+
+#[test]
+fn the_manual_has_a_page_for_each_command() {
+    let dir = TempDir::new();
+    let page = |args: &[&str], title: &str, part: &str| {
+        let (code, said) = run(&dir, args);
+        assert_eq!(code, Some(0), "{args:?}: {said:?}");
+        assert!(
+            said.iter().any(|line| line.starts_with(title)),
+            "{args:?}: {said:?}"
+        );
+        assert!(
+            said.iter().any(|line| line.contains(part)),
+            "{args:?}: {said:?}"
+        );
+        said
+    };
+    let (_, help) = run(&dir, &["--help"]);
+    let commands = help
+        .iter()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty());
+    let commands: Vec<&str> = commands
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(commands.len() >= 12, "{help:#?}");
+    let all = page(&["man"], ".TH shadow 1", "Exit codes");
+    page(&["man", "get"], ".TH shadow-get 1", "SHADOW_REST_URL");
+    page(&["man", "update"], ".TH shadow-update 1", "nests");
+    // Its options are another program's elsewhere.
+    page(&["man", "local"], ".TH shadow-local 1", "republish");
+
+    let folder = dir.path().join("share/man1").display().to_string();
+    let (code, said) = run(&dir, &["man", "--dir", &folder]);
+    assert_eq!((code, said.len()), (Some(0), 0), "{said:?}");
+    let written = |name: String| {
+        let path = dir.path().join("share/man1").join(&name);
+        std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
+    for command in commands {
+        assert!(
+            all.iter()
+                .any(|line| line.contains(&format!("shadow\\-{command}(1)"))),
+            "{command}: {all:#?}"
+        );
+        let text = written(format!("shadow-{command}.1"));
+        assert!(text.contains(&format!("shadow {command}")), "{text}");
+    }
+    assert_eq!(written("shadow.1".to_owned()).trim_end(), all.join("\n"));
+
+    let args = ["man", "fly"];
+    fails(run(&dir, &args), &args, 64, "fly is no command");
+    let args = ["man", "get", "--dir", &folder];
+    fails(run(&dir, &args), &args, 64, "cannot be used with");
+    let file = dir.write("file", "").display().to_string();
+    let args = ["man", "--dir", &file];
+    fails(run(&dir, &args), &args, 74, &file);
 }
 
 #[test]

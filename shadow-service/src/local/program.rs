@@ -47,6 +47,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// What `--help` prints: for programs that put it into a manual of theirs.
+#[must_use]
+pub fn help() -> String {
+    args::help()
+}
+
 async fn serve(run: Run) -> ExitCode {
     let (options, certificates) = match options(&run) {
         Ok(options) => options,
