@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::std_instead_of_core,
     clippy::std_instead_of_alloc,
     reason = "helpers of tests fail as tests do, and are std's"
@@ -34,6 +35,13 @@ fn quoted(text: &str, before: &str, quote: char) -> BTreeSet<String> {
     parts.map(str::to_owned).collect()
 }
 
+/// The names of spans, which have a table of their own.
+fn spans() -> BTreeSet<String> {
+    let names = quoted(SOURCE, "info_span!(target: \"device_shadow\", ", '"');
+    let roots = quoted(&SOURCE.replace(['\n', ' '], ""), "parent:None,", '"');
+    names.into_iter().chain(roots).collect()
+}
+
 /// The first column of the tables whose names have, or have not, a dot.
 fn documented(dotted: bool) -> BTreeSet<String> {
     let names = quoted(PAGE, "\n|", '`');
@@ -51,6 +59,13 @@ fn every_name_of_an_event_is_documented() {
 }
 
 #[test]
+fn every_span_is_documented() {
+    let names = spans();
+    assert_eq!(names.len(), SOURCE.matches("_span!(").count(), "{names:?}");
+    assert_eq!(quoted(PAGE, "\n| span", '`'), names);
+}
+
+#[test]
 fn every_counter_is_documented() {
     let shown = format!("{:?}", Stats::default());
     let words = shown.split([' ', '{', '}', ',']);
@@ -61,11 +76,21 @@ fn every_counter_is_documented() {
 }
 
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<String>>>);
+struct Heard {
+    told: Arc<Mutex<Vec<String>>>,
+    /// The names of the spans; the first has the id 1.
+    spans: Arc<Mutex<Vec<&'static str>>>,
+}
 
 impl Heard {
     fn hear(&self, what: String) {
-        self.0.lock().unwrap().push(what);
+        self.told.lock().unwrap().push(what);
+    }
+
+    fn hear_span(&self, what: &str, id: &Id) {
+        let index = usize::try_from(id.into_u64() - 1).unwrap();
+        let name = self.spans.lock().unwrap()[index];
+        self.hear(format!("{what} {name}"));
     }
 }
 
@@ -75,8 +100,12 @@ impl Subscriber for Heard {
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
-        self.hear(format!("span {}", span.metadata().name()));
-        Id::from_u64(1)
+        let name = span.metadata().name();
+        self.hear(format!("span {name}, root: {}", span.is_root()));
+        span.record(&mut Fields(self));
+        let mut spans = self.spans.lock().unwrap();
+        spans.push(name);
+        Id::from_u64(spans.len() as u64)
     }
 
     fn record(&self, _: &Id, _: &Record<'_>) {}
@@ -88,12 +117,17 @@ impl Subscriber for Heard {
         event.record(&mut Fields(self));
     }
 
-    fn enter(&self, _: &Id) {
-        self.hear("enter".to_owned());
+    fn enter(&self, id: &Id) {
+        self.hear_span("enter", id);
     }
 
-    fn exit(&self, _: &Id) {
-        self.hear("exit".to_owned());
+    fn exit(&self, id: &Id) {
+        self.hear_span("exit", id);
+    }
+
+    fn try_close(&self, id: Id) -> bool {
+        self.hear_span("close", &id);
+        true
     }
 }
 
@@ -113,9 +147,9 @@ async fn a_life_is_told_in_order() {
     let _guard = tracing::subscriber::set_default(heard.clone());
     let server = Server::start(Options::on_free_ports()).await.unwrap();
     let url = format!("mqtt://{}", server.mqtt_address().unwrap());
-    let client = connect(ConnectOptions::from_url(&url).unwrap())
-        .await
-        .unwrap();
+    let mut options = ConnectOptions::from_url(&url).unwrap();
+    options.client_id = "lamp-7".to_owned();
+    let client = connect(options).await.unwrap();
     let lamp = client.shadow(ShadowId::classic("lamp").unwrap()).unwrap();
     lamp.get().await.unwrap_err();
     let mut deltas = lamp.deltas().unwrap();
@@ -125,24 +159,41 @@ async fn a_life_is_told_in_order() {
     client.shutdown(Duration::from_secs(20)).await.unwrap();
     server.stop().await;
 
-    let heard = heard.0.lock().unwrap().clone();
-    let position = |name: &str| {
-        let found = heard.iter().position(|it| it == name);
-        found.unwrap_or_else(|| unreachable!("no {name} in {heard:?}"))
-    };
-    let order = [
+    let heard = heard.told.lock().unwrap().clone();
+    let mut rest = heard.iter();
+    for expected in [
+        "span connection, root: true",
+        "client_id: \"lamp-7\"",
+        &format!("endpoint: \"{url}\""),
+        "enter connection",
         "connection.connecting",
+        "exit connection",
+        "enter connection",
         "connection.connected",
-        "span request",
-        "enter",
+        "exit connection",
+        "span request, root: false",
+        "enter request",
         "request.rejected",
-        "exit",
+        "exit request",
+        "close request",
+        "enter connection",
         "shadow.ready",
+        "exit connection",
+        "enter connection",
         "shadow.delta",
+        "exit connection",
+        "enter connection",
+        "connection.lost",
+        "exit connection",
+        "close connection",
         "connection.stopped",
-    ];
-    let positions: Vec<usize> = order.iter().map(|name| position(name)).collect();
-    assert!(positions.is_sorted(), "{heard:?}");
+    ] {
+        let found = rest.any(|it| it == expected);
+        assert!(found, "no {expected} in order in {heard:#?}");
+    }
+    // One connection, one span.
+    let connections = heard.iter().filter(|it| it.starts_with("span connection"));
+    assert_eq!(connections.count(), 1, "{heard:#?}");
     assert!(heard.contains(&"request.accepted".to_owned()), "{heard:?}");
     assert!(heard.contains(&"shadow: \"lamp\"".to_owned()), "{heard:?}");
     // What a state holds is nobody's business.

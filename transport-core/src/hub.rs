@@ -30,6 +30,7 @@ use crate::{
     event::ConnectionEvent,
     handle::ShadowClient,
     message::Message,
+    trace::Connections,
 };
 
 /// A clock: what an adapter reads time from, such as a runtime's clock that tests can stop.
@@ -116,6 +117,11 @@ impl Hub {
             }),
         };
         (ShadowClient::new(hub.clone()), hub)
+    }
+
+    /// Says whose connections these are, and to where.
+    pub(crate) fn set_connections(&self, connections: Connections) {
+        self.shared.lock().traced = connections;
     }
 
     /// The time on the hub's clock.

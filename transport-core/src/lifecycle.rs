@@ -14,6 +14,7 @@ use crate::{
     handle::ShadowClient,
     hub::{Clock, Hub, HubOptions, StopRequest},
     options::ConnectOptions,
+    trace::Connections,
 };
 
 /// The decisions about connecting, for an adapter whose MQTT client has a session of its own:
@@ -105,6 +106,7 @@ impl Lifecycle {
             ..HubOptions::default()
         };
         let (client, hub) = Hub::new(config, hub_options, clock);
+        hub.set_connections(Connections::new(&options.client_id, &options.endpoint));
         let life = Self {
             state: State::Waiting(hub.now()),
             hub,

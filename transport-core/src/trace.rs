@@ -11,17 +11,21 @@ use crate::event::ConnectionEvent;
 pub(crate) type Record = Box<dyn FnOnce() + Send>;
 
 #[cfg(feature = "tracing")]
-pub(crate) use on::{Span, of_connection, of_shadow, request};
+pub(crate) use on::{Connections, Span, request};
 
 #[cfg(not(feature = "tracing"))]
-pub(crate) use off::{Span, of_connection, of_shadow, request};
+pub(crate) use off::{Connections, Span, request};
 
 #[cfg(feature = "tracing")]
 mod on {
+    use alloc::sync::Arc;
+    use std::sync::OnceLock;
+
     use shadow_proto::{Failure, Version};
     use tracing::level_filters::LevelFilter;
 
     use super::{ConnectionEvent, Event, Operation, Record, ShadowId};
+    use crate::endpoint::Endpoint;
 
     /// The span of a request.
     pub(crate) use tracing::Span;
@@ -50,7 +54,83 @@ mod on {
         })
     }
 
-    pub(crate) fn of_connection(event: &ConnectionEvent) -> Option<Record> {
+    /// The span of a connection, made by the first record in it: not under the lock.
+    type Slot = Arc<OnceLock<Span>>;
+
+    /// Whose connections these are, and the one that there is.
+    #[derive(Default)]
+    pub(crate) struct Connections {
+        client_id: Box<str>,
+        endpoint: Box<str>,
+        current: Option<Slot>,
+    }
+
+    impl Connections {
+        pub(crate) fn new(client_id: &str, endpoint: &Endpoint) -> Self {
+            Self {
+                client_id: client_id.into(),
+                // Without query, which can carry a token.
+                endpoint: endpoint.to_string().into(),
+                current: None,
+            }
+        }
+
+        /// What happened to the connection, told in its span, which lasts from the attempt to the
+        /// end of the connection.
+        pub(crate) fn tell(&mut self, event: &ConnectionEvent) -> Option<Record> {
+            let slot = match event {
+                ConnectionEvent::Connecting { .. } => {
+                    self.current = (!is_off()).then(Slot::default);
+                    self.current.clone()
+                }
+                ConnectionEvent::Connected(_) | ConnectionEvent::CallbackPanicked { .. } => {
+                    self.current.clone()
+                }
+                // The record's is the last one then, so that it ends outside of the lock.
+                ConnectionEvent::ConnectFailed { .. }
+                | ConnectionEvent::Disconnected { .. }
+                | ConnectionEvent::Stopped => self.current.take(),
+            };
+            let told = of_connection(event)?;
+            Some(self.within(slot, told))
+        }
+
+        /// The same for a shadow; `request` is the span of the request that the event ends.
+        pub(crate) fn tell_of(
+            &self,
+            id: &ShadowId,
+            event: &Event,
+            request: Option<Span>,
+        ) -> Option<Record> {
+            if is_off() && request.is_none() {
+                return None;
+            }
+            let told = of_shadow(id, event)?;
+            Some(match request {
+                Some(span) => Box::new(move || span.in_scope(told)),
+                None => self.within(self.current.clone(), told),
+            })
+        }
+
+        fn within(&self, slot: Option<Slot>, told: Record) -> Record {
+            let Some(slot) = slot else {
+                return told;
+            };
+            let (client_id, endpoint) = (self.client_id.clone(), self.endpoint.clone());
+            Box::new(move || {
+                let span = slot.get_or_init(|| {
+                    // Whoever happens to drive the connection is not its reason.
+                    tracing::info_span!(
+                        target: "device_shadow", parent: None, "connection",
+                        client_id = &*client_id, endpoint = &*endpoint
+                    )
+                });
+                span.in_scope(told);
+            })
+        }
+    }
+
+    fn of_connection(event: &ConnectionEvent) -> Option<Record> {
         if is_off() {
             return None;
         }
@@ -75,36 +155,25 @@ mod on {
         }
     }
 
-    /// `span` is that of the request which the event ends.
-    pub(crate) fn of_shadow(id: &ShadowId, event: &Event, span: Option<Span>) -> Option<Record> {
-        if is_off() && span.is_none() {
-            return None;
-        }
+    fn of_shadow(id: &ShadowId, event: &Event) -> Option<Record> {
         let shadow = id.to_string();
         let number = |version: Option<Version>| version.map(Version::number);
         match event {
-            Event::Response { outcome, .. } => {
-                let told: Option<Record> = match outcome {
-                    Ok(accepted) => {
-                        let version = number(accepted.version());
-                        record!("request.accepted", DEBUG, shadow, version, "accepted")
-                    }
-                    Err(Failure::Rejected(rejection)) => {
-                        let code = rejection.code.number();
-                        let text = rejection.to_string();
-                        record!("request.rejected", WARN, shadow, code, "rejected: {text}")
-                    }
-                    Err(failure) => {
-                        let text = failure.to_string();
-                        record!("request.failed", WARN, shadow, "{text}")
-                    }
-                };
-                let told = told?;
-                Some(match span {
-                    Some(span) => Box::new(move || span.in_scope(told)),
-                    None => told,
-                })
-            }
+            Event::Response { outcome, .. } => match outcome {
+                Ok(accepted) => {
+                    let version = number(accepted.version());
+                    record!("request.accepted", DEBUG, shadow, version, "accepted")
+                }
+                Err(Failure::Rejected(rejection)) => {
+                    let code = rejection.code.number();
+                    let text = rejection.to_string();
+                    record!("request.rejected", WARN, shadow, code, "rejected: {text}")
+                }
+                Err(failure) => {
+                    let text = failure.to_string();
+                    record!("request.failed", WARN, shadow, "{text}")
+                }
+            },
             Event::Ready { document, .. } => {
                 let version = number(document.as_ref().map(|document| document.version));
                 record!("shadow.ready", INFO, shadow, version, "in step")
@@ -186,6 +255,7 @@ mod on {
 #[cfg(not(feature = "tracing"))]
 mod off {
     use super::{ConnectionEvent, Event, Operation, Record, ShadowId};
+    use crate::endpoint::Endpoint;
 
     /// The span of a request.
     pub(crate) enum Span {}
@@ -194,11 +264,21 @@ mod off {
         None
     }
 
-    pub(crate) const fn of_connection(_: &ConnectionEvent) -> Option<Record> {
-        None
-    }
+    /// Nobody's.
+    #[derive(Default)]
+    pub(crate) struct Connections;
 
-    pub(crate) fn of_shadow(_: &ShadowId, _: &Event, _: Option<Span>) -> Option<Record> {
-        None
+    impl Connections {
+        pub(crate) const fn new(_: &str, _: &Endpoint) -> Self {
+            Self
+        }
+
+        pub(crate) const fn tell(&self, _: &ConnectionEvent) -> Option<Record> {
+            None
+        }
+
+        pub(crate) fn tell_of(&self, _: &ShadowId, _: &Event, _: Option<Span>) -> Option<Record> {
+            None
+        }
     }
 }

@@ -13,7 +13,6 @@ use crate::{
     callback::{Job, Response, SharedCallback},
     error::NotReady,
     ring::Ring,
-    trace,
 };
 
 /// A shadow in use.
@@ -186,7 +185,7 @@ impl State {
             }
         }
         if let Some(id) = self.client.shadow_id(shadow) {
-            self.records.extend(trace::of_shadow(id, &event, span));
+            self.records.extend(self.traced.tell_of(id, &event, span));
         }
         let topics = topics_of(&event, operation);
         self.note_readiness(&event);

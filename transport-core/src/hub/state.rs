@@ -12,7 +12,7 @@ use crate::{
     callback::{Job, MessageCallback},
     event::{ConnectionEvent, ConnectionInfo},
     ring::Ring,
-    trace::{self, Record},
+    trace::{Connections, Record},
 };
 
 pub(crate) struct Shared {
@@ -44,6 +44,7 @@ pub(crate) struct State {
     pub(super) discarded: Vec<MessageCallback>,
     /// Told to the application's subscriber when the lock is free again.
     pub(super) records: Vec<Record>,
+    pub(super) traced: Connections,
     stop_waiters: Vec<Waker>,
     pub(super) driver: Option<Waker>,
     /// Something changed since the driver asked last.
@@ -93,6 +94,7 @@ impl State {
             wakers: Vec::new(),
             discarded: Vec::new(),
             records: Vec::new(),
+            traced: Connections::default(),
             stop_waiters: Vec::new(),
             driver: None,
             changed: false,
@@ -116,7 +118,7 @@ impl State {
     }
 
     pub(crate) fn emit(&mut self, event: ConnectionEvent) {
-        self.records.extend(trace::of_connection(&event));
+        self.records.extend(self.traced.tell(&event));
         match &event {
             ConnectionEvent::Connected(info) => self.info = Some(info.clone()),
             ConnectionEvent::Connecting { .. }
