@@ -53,9 +53,10 @@ pub struct Config {
     pub backoff: Backoff,
     /// Bounds of memory.
     pub limits: Limits,
-    /// A message with a lower version than the newest seen begins a new epoch (the shadow was
-    /// deleted and made anew) when the service's clock is later by this much. Default 48 h, after
-    /// which AWS forgets the version of a deleted shadow.
+    /// A message with a lower version than the newest seen, or with the same, begins a new epoch
+    /// (the shadow was deleted and made anew) when the service's clock is later by this much.
+    /// Default 48 h, after which AWS forgets the version of a deleted shadow. The same version in
+    /// the answer to a get, whose time is not that of the version, begins none.
     pub epoch_gap: Duration,
     /// By how much the clocks of the service's hosts may differ: after an observed delete, a
     /// lower version counts as a new shadow's when its time is later by more. Default 5 s.

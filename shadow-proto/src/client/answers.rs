@@ -4,7 +4,7 @@ use super::{
     Client,
     requests::{Owner, Past, Place, Request},
     shadows::answers,
-    versions::{Trust, Verdict},
+    versions::{Dates, Trust, Verdict},
 };
 use crate::{
     document::{Accepted, Document, Rejection, Updated},
@@ -26,7 +26,13 @@ impl Client {
     ) {
         let token = answer.client_token.as_deref();
         let owner = self.owner(token, shadow, Operation::Get);
-        self.observe(shadow, owner, answer.version, answer.timestamp);
+        if let Owner::Live(id) = owner {
+            if self.is_bygone(id, token, answer.version) && self.refetch(id) {
+                return;
+            }
+        }
+        let (version, time) = (answer.version, answer.timestamp);
+        self.observe(shadow, owner, token, Dates::Answer, version, time);
         let accepted = || Accepted::Get(Box::new(Document::from_wire(answer)));
         self.accepted(shadow, owner, Operation::Get, token, accepted, payload);
     }
@@ -59,7 +65,8 @@ impl Client {
                 }
             }
         } else {
-            self.observe(shadow, owner, answer.version, answer.timestamp);
+            let (version, time) = (answer.version, answer.timestamp);
+            self.observe(shadow, owner, token, Dates::Version, version, time);
         }
         let accepted = || Accepted::Update(Box::new(Updated::from_wire(answer)));
         self.accepted(shadow, owner, Operation::Update, token, accepted, payload);
@@ -272,15 +279,16 @@ impl Client {
         &mut self,
         shadow: ShadowHandle,
         owner: Owner,
+        token: Option<&str>,
+        dates: Dates,
         version: Version,
         timestamp: Option<Timestamp>,
     ) {
         let gaps = self.gaps();
-        let request = match owner {
-            Owner::Live(id) => self.requests.get(id),
-            Owner::Past(_) | Owner::Foreign | Owner::Nobody => None,
+        let (request, sent_in) = match owner {
+            Owner::Live(id) => (self.requests.get(id), self.sent_in(id, token)),
+            Owner::Past(_) | Owner::Foreign | Owner::Nobody => (None, None),
         };
-        let sent_in = request.map(|request| request.epoch);
         let get = request.filter(|request| request.operation == Operation::Get);
         // Only if the last try is the only one is it certain when it was sent.
         let known = get
@@ -307,7 +315,35 @@ impl Client {
             Some(epoch) if epoch == entry.versions.epoch => Trust::Ours,
             Some(_) | None => Trust::Other,
         };
-        entry.versions.observe(version, timestamp, trust, gaps);
+        entry
+            .versions
+            .observe(version, timestamp, trust, dates, gaps);
+    }
+
+    /// The epoch in which the try was sent that an answer with this token is to; `None` if that
+    /// may have been an earlier one.
+    fn sent_in(&self, id: RequestId, token: Option<&str>) -> Option<u32> {
+        let request = self.requests.get(id)?;
+        // Tries with a caller's token are all alike.
+        let told_apart = request.own_token.is_none() || request.earlier.is_empty();
+        let current = told_apart && self.is_current(id, token);
+        current.then_some(request.epoch)
+    }
+
+    /// Whether what a get found may be the shadow that was deleted since it was sent.
+    fn is_bygone(&self, id: RequestId, token: Option<&str>, version: Version) -> bool {
+        let Some(request) = self.requests.get(id) else {
+            return false;
+        };
+        let versions = self
+            .shadows
+            .get(request.shadow)
+            .map(|entry| &entry.versions);
+        versions.is_some_and(|versions| {
+            let newest = versions.newest.map_or(0, |(newest, _)| newest);
+            let since = self.sent_in(id, token) == Some(versions.epoch);
+            versions.deleted && version.number() <= newest && !since
+        })
     }
 
     /// Whether something newer was seen since a request was sent: what it found may be past.

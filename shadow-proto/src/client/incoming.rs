@@ -4,7 +4,7 @@ use super::{
     Client,
     requests::Owner,
     shadows::Held,
-    versions::{Gaps, Trust, Verdict},
+    versions::{Dates, Gaps, Trust, Verdict},
 };
 use crate::{
     document::{Delta, Documents},
@@ -93,7 +93,9 @@ impl Client {
             }
             if let Some(entry) = self.shadows.get_mut(shadow) {
                 let (version, time) = (message.version, message.timestamp);
-                entry.versions.observe(version, time, Trust::Other, gaps);
+                entry
+                    .versions
+                    .observe(version, time, Trust::Other, Dates::Version, gaps);
                 epoch = entry.versions.epoch;
             }
         }

@@ -60,6 +60,15 @@ pub(crate) enum Trust {
     Other,
 }
 
+/// What the time of a message is the time of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Dates {
+    /// Its version: delta, documents, the answer to an update.
+    Version,
+    /// The answer, however old the version: the answer to a get.
+    Answer,
+}
+
 /// The times that tell epochs apart; see [`Config`](crate::Config).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Gaps {
@@ -76,7 +85,7 @@ impl Versions {
     ) -> Verdict {
         let deleted = self.deleted;
         let later = self.is_later(timestamp);
-        if self.observe(version, timestamp, Trust::Other, gaps) == Verdict::Old {
+        if self.observe(version, timestamp, Trust::Other, Dates::Version, gaps) == Verdict::Old {
             let past = deleted || self.is_past(version, timestamp, gaps);
             let number = version.number();
             return match self.delta {
@@ -115,7 +124,7 @@ impl Versions {
         gaps: Gaps,
     ) -> Verdict {
         let deleted = self.deleted;
-        match self.observe(version, timestamp, Trust::Other, gaps) {
+        match self.observe(version, timestamp, Trust::Other, Dates::Version, gaps) {
             Verdict::Old if deleted || self.is_past(version, timestamp, gaps) => Verdict::Old,
             Verdict::Old
             | Verdict::New
@@ -133,7 +142,7 @@ impl Versions {
         gaps: Gaps,
     ) -> Verdict {
         let deleted = self.deleted;
-        let verdict = self.observe(version, timestamp, Trust::Other, gaps);
+        let verdict = self.observe(version, timestamp, Trust::Other, Dates::Version, gaps);
         let past = deleted || self.is_past(version, timestamp, gaps);
         if verdict == Verdict::Old && past {
             return Verdict::Old;
@@ -171,6 +180,7 @@ impl Versions {
         version: Version,
         timestamp: Option<Timestamp>,
         trust: Trust,
+        dates: Dates,
         gaps: Gaps,
     ) -> Verdict {
         let version = version.number();
@@ -189,10 +199,14 @@ impl Versions {
             self.deleted = false;
             return Verdict::New;
         }
+        // The deleted shadow may have been read long after its last version, so when it was read
+        // does not say that it is another.
+        let dated = dates == Dates::Version;
         let anew = if self.deleted {
-            trust == Trust::Ours || later > gaps.skew.as_secs()
+            trust == Trust::Ours || (dated && later > gaps.skew.as_secs())
         } else {
-            version < newest && later >= gaps.epoch.as_secs()
+            let lower = version < newest || (version == newest && dated);
+            lower && later >= gaps.epoch.as_secs()
         };
         if anew {
             if !self.deleted {
@@ -245,11 +259,16 @@ impl Versions {
         }
         let (newest, latest) = self.newest.unwrap_or_default();
         let version = version.map_or(newest, Version::number);
-        if version < newest || (self.deleted && version == newest) {
-            // Overtaken by messages of the shadow that was made anew since, or known already.
+        let seconds = timestamp.map_or(0, Timestamp::seconds);
+        if self.deleted && version == newest {
+            // Known already, perhaps from a get, which does not say when it was.
+            self.newest = Some((version, latest.max(seconds)));
             return false;
         }
-        let seconds = timestamp.map_or(0, Timestamp::seconds);
+        if version < newest {
+            // Overtaken by messages of the shadow that was made anew since.
+            return false;
+        }
         self.newest = Some((version, latest.max(seconds)));
         self.deleted = true;
         self.floor = version;

@@ -18,7 +18,8 @@ fn delta(versions: &mut Versions, version: u64, seconds: u64) -> Verdict {
 
 fn answer(versions: &mut Versions, version: u64, seconds: u64, trust: Trust) -> Verdict {
     let timestamp = Some(Timestamp::from_seconds(seconds));
-    versions.observe(Version::new(version), timestamp, trust, GAPS)
+    let version = Version::new(version);
+    versions.observe(version, timestamp, trust, Dates::Answer, GAPS)
 }
 
 #[test]
@@ -84,6 +85,36 @@ fn an_unseen_delete_is_found_by_the_time_between() {
     assert_eq!(delta(&mut versions, 1, 1010), New);
     assert_eq!(versions.epoch, 1);
     assert_eq!(delta(&mut versions, 2, 1010), New);
+}
+
+#[test]
+fn a_delta_is_not_muted_because_the_shadow_made_anew_has_the_version_last_seen() {
+    let mut versions = Versions::default();
+    assert_eq!(delta(&mut versions, 1, 10), New);
+    assert_eq!(delta(&mut versions, 1, 10), Duplicate);
+    assert_eq!(delta(&mut versions, 1, 1010), New);
+    assert_eq!((versions.epoch, versions.since), (1, 1010));
+    let documents = |versions: &mut Versions, seconds| {
+        let timestamp = Some(Timestamp::from_seconds(seconds));
+        versions.documents(Version::new(1), timestamp, GAPS)
+    };
+    assert_eq!(documents(&mut versions, 1010), New);
+    assert_eq!(documents(&mut versions, 1010), Duplicate);
+    assert_eq!(documents(&mut versions, 2010), New);
+}
+
+#[test]
+fn a_delta_that_the_deletion_overtook_is_old_though_a_get_told_of_it_first() {
+    let mut versions = Versions::default();
+    assert_eq!(delta(&mut versions, 9, 10), New);
+    // A 404 has no time, the answer to the delete has.
+    assert!(versions.delete(None, None, GAPS));
+    let timestamp = Some(Timestamp::from_seconds(20));
+    assert!(!versions.delete(Some(Version::new(9)), timestamp, GAPS));
+    assert_eq!(answer(&mut versions, 9, 19, Trust::Other), Old);
+    assert_eq!(answer(&mut versions, 9, 99, Trust::Other), Old);
+    assert_eq!(delta(&mut versions, 9, 25), Younger);
+    assert_eq!(delta(&mut versions, 9, 26), New);
 }
 
 #[test]
@@ -162,10 +193,14 @@ fn an_answer_that_overtook_documents_does_not_mute_them() {
 
 #[test]
 fn a_shadow_that_nobody_changed_for_days_is_still_the_same() {
-    let mut versions = Versions::default();
-    assert_eq!(delta(&mut versions, 7, 10), New);
-    assert_eq!(delta(&mut versions, 7, 9_000), Duplicate);
-    assert_eq!(versions.epoch, 0);
+    for trust in [Trust::Ours, Trust::Other] {
+        let mut versions = Versions::default();
+        assert_eq!(delta(&mut versions, 7, 10), New);
+        // A document that was fetched, and its delta, have the time of the answer.
+        assert_eq!(answer(&mut versions, 7, 9_000, trust), Duplicate);
+        assert_eq!(delta(&mut versions, 7, 9_000), Duplicate);
+        assert_eq!(versions.epoch, 0);
+    }
 }
 
 #[test]
