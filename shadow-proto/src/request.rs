@@ -49,7 +49,9 @@ pub enum Retry {
     /// cannot be applied twice. Nothing for a request with a token of the caller's own.
     #[default]
     Safe,
-    /// 429 and 500, whatever the request, and although an own token is then used again.
+    /// 429 and 500, whatever the request, and although an own token is then used again. What is
+    /// answered does not say to which try, and the broker may deliver a rejection twice: such a
+    /// request, once tried again, counts as one that may have been applied.
     Always,
     /// None.
     Never,

@@ -53,11 +53,14 @@ impl Client {
             return;
         };
         request.place = Place::Backoff;
+        // All tries with a caller's token are alike: after the first of them this may be the
+        // rejection of an earlier one, which QoS 1 may deliver twice.
+        let told_apart = request.own_token.is_none() || request.earlier.is_empty();
         request.earlier.push(request.counter);
         request.retry_at = Some(at);
         let unsure = request.repeated || !request.acknowledged;
         let repeatable = request.qos == Qos::AtLeastOnce && unsure;
-        if rejection.code == ErrorCode::TOO_MANY_REQUESTS && !repeatable {
+        if rejection.code == ErrorCode::TOO_MANY_REQUESTS && !repeatable && told_apart {
             // It certainly changed nothing, and the session does not repeat it; what an earlier
             // try may have done stays.
             request.stage = request.earlier_stage;
