@@ -61,6 +61,7 @@ enum Answer {
 /// A try that is on its way, as the window counts it.
 #[derive(Clone, Debug)]
 struct Flight {
+    publish: PublishId,
     thing: String,
     shadow: usize,
     token: Option<String>,
@@ -224,6 +225,11 @@ impl NodeCheck {
 
     pub(crate) fn send_failed(&mut self, request: RequestId) {
         self.send_failed.insert(request);
+    }
+
+    /// The client is told that a publish was not sent: it is on its way no more.
+    pub(crate) fn not_sent(&mut self, id: PublishId) {
+        self.flights.retain(|_, flight| flight.publish != id);
     }
 
     /// A message is handed to the client: the cause of what it says next.

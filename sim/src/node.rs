@@ -318,8 +318,9 @@ impl World {
             return;
         }
         self.log(|| format!("client {node}: not sent: {what:?}"));
-        if let Unsent::Subscribe(id) = what {
-            self.nodes[node].check.subscribe_failed(id);
+        match what {
+            Unsent::Subscribe(id) => self.nodes[node].check.subscribe_failed(id),
+            Unsent::Publish(id) => self.nodes[node].check.not_sent(id),
         }
         self.feed(node, |client, now| match what {
             Unsent::Subscribe(id) => client.handle_subscribe_failed(id, now),

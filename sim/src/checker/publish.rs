@@ -104,6 +104,7 @@ impl World {
         check.flights.insert(
             request,
             Flight {
+                publish: id,
                 thing,
                 shadow,
                 token,
