@@ -17,8 +17,12 @@ use std::time::Duration;
 /// Far more than any seed needs: a run that goes on is going in circles.
 const MOST_STEPS: u64 = 2_000_000;
 
-/// How long after the faults everything has to be in step.
-pub(crate) const PROGRESS: Duration = Duration::from_secs(300);
+/// How long after the faults everything has to be in step, at least.
+const PROGRESS: Duration = Duration::from_secs(300);
+
+/// How many times in a row a request may be refused without a word to whom: a rejection without
+/// token ends no request, so each costs its client the time it waits for an answer.
+const REFUSALS: u32 = 16;
 
 /// Something that happens at a time.
 #[derive(Debug)]
@@ -163,7 +167,8 @@ impl World {
         self.heal();
         let healed = self.now;
         let mut settled = false;
-        while !settled && self.now < healed + PROGRESS {
+        let progress = self.progress();
+        while !settled && self.now < healed + progress {
             // Once more after it looks well: nothing may come undone.
             settled = self.in_step();
             self.pass(Duration::from_secs(50));
@@ -173,6 +178,20 @@ impl World {
         self.pass(PROGRESS);
         self.audit_dismissed();
         self.finish()
+    }
+
+    /// How long after the faults everything has to be in step.
+    fn progress(&self) -> Duration {
+        let settings = &self.plan.settings;
+        if settings.rate.is_none() || settings.behaviour.echo_throttled_token {
+            return PROGRESS;
+        }
+        // The service goes on to refuse what exceeds its rate, which its clients do not know, and
+        // does not say whom: until their backoff outgrows its rate, each try ends as timed out.
+        let configs = self.plan.nodes.iter().map(|node| &node.config);
+        let waits = configs.map(|config| config.response_timeout + config.backoff.max);
+        let longest = waits.max().unwrap_or_default();
+        PROGRESS.max(longest * REFUSALS)
     }
 
     fn pass(&mut self, time: Duration) {
