@@ -5,16 +5,13 @@
 
 use core::{error::Error, time::Duration};
 
-use futures_util::{
-    FutureExt as _, StreamExt as _, TryFutureExt as _, future::pending, stream::FuturesUnordered,
-};
 use paho_mqtt::{
     AsyncClient, AsyncReceiver, ConnectOptions, CreateOptions, CreateOptionsBuilder, Event,
-    MessageBuilder, ServerResponse,
+    MessageBuilder, ServerResponse, Token,
 };
-use tokio::{select, time::sleep};
+use tokio::{select, spawn, task::JoinSet, time::sleep};
 use transport_core::{
-    Action, Config, Hub, HubOptions, Json, Message, MqttQos, ShadowClient, ShadowId, SubackCode,
+    Action, ActionId, Config, Hub, HubOptions, Json, Message, MqttQos, ShadowClient, ShadowId,
     shadow_config, system_clock,
 };
 
@@ -32,84 +29,79 @@ pub async fn attach(
     let answer = mqtt.connect(connect.clone()).await?;
     let (client, hub) = Hub::new(shadows, hub, system_clock());
     hub.attached(session_present(&answer));
-    tokio::spawn(serve(hub, mqtt, events, connect));
+    spawn(async move {
+        select! {
+            () = send(&hub, &mqtt) => {}
+            () = receive(&hub, &mqtt, events, connect) => {}
+        }
+        hub.finish();
+    });
     Ok(client)
 }
 
-async fn serve(hub: Hub, mqtt: AsyncClient, events: AsyncReceiver<Event>, connect: ConnectOptions) {
-    let mut answers = FuturesUnordered::new();
-    let mut connecting = pending().boxed();
-    while !hub.is_over() {
-        while let Some(action) = hub.poll_action() {
-            let id = action.id();
-            let token = match action {
-                Action::Subscribe { filters, qos, .. } => {
-                    mqtt.subscribe_many_same_qos(&filters, qos as i32).boxed()
-                }
-                Action::Unsubscribe { filters, .. } => mqtt.unsubscribe_many(&filters).boxed(),
-                Action::Publish {
-                    topic,
-                    payload,
-                    qos,
-                    retain,
-                    ..
-                } => {
-                    let message = MessageBuilder::new()
-                        .topic(&*topic)
-                        .payload(&*payload)
-                        .qos(qos as i32)
-                        .retained(retain);
-                    mqtt.publish(message.finalize())
-                        .map_ok(|()| ServerResponse::new())
-                        .boxed()
-                }
-                Action::Withdraw { .. } => continue,
-            };
-            answers.push(token.map(move |answer| (id, answer)));
-        }
-        select! {
-            Ok(event) = events.recv() => match event {
-                Event::Message(it) => {
-                    let message = Message::new(it.topic(), it.payload().to_vec());
-                    hub.handle_message(&message.with_retain(it.retained()));
-                }
-                Event::ConnectionLost | Event::Disconnected { .. } if hub.is_connected() => {
-                    hub.detached("the connection was lost", Some(PAUSE));
-                    connecting = reconnect(mqtt.clone(), hub.clone(), connect.clone()).boxed();
-                }
-                Event::Connected | Event::ConnectionLost | Event::Disconnected { .. } | Event::Shutdown => {}
-            },
-            () = &mut connecting => connecting = pending().boxed(),
-            Some((id, answer)) = answers.next() => match answer {
-                Ok(answer) => hub.handle_done(id, &codes(&answer)),
-                // To Paho, a broker that grants none of the filters is an error, too.
-                Err(_) if mqtt.is_connected() => hub.handle_refused(id),
-                Err(_) => hub.handle_lost(id),
-            },
-            () = hub.changed() => {}
-            () = sleep(hub.time_left()) => hub.handle_timeout(),
-        }
+/// Hands what the shadows want to Paho.
+async fn send(hub: &Hub, mqtt: &AsyncClient) {
+    let mut answers = JoinSet::new();
+    while let Some(action) = hub.next_action(sleep).await {
+        let id = action.id();
+        let token = match action {
+            Action::Subscribe { filters, qos, .. } => {
+                mqtt.subscribe_many_same_qos(&filters, qos as i32)
+            }
+            Action::Unsubscribe { filters, .. } => mqtt.unsubscribe_many(&filters),
+            #[rustfmt::skip]
+            Action::Publish { topic, payload, qos, retain, .. } => {
+                let message = MessageBuilder::new().topic(&*topic).payload(&*payload);
+                mqtt.publish(message.qos(qos as i32).retained(retain).finalize()).into()
+            }
+            Action::Withdraw { .. } => continue,
+        };
+        answers.spawn(answer(hub.clone(), mqtt.clone(), id, token));
+        while answers.try_join_next().is_some() {}
     }
     let _ = mqtt.disconnect(None).await;
-    hub.finish();
 }
 
-async fn reconnect(mqtt: AsyncClient, hub: Hub, options: ConnectOptions) {
-    loop {
-        sleep(PAUSE).await;
-        match mqtt.connect(options.clone()).await {
-            Ok(answer) => return hub.attached(session_present(&answer)),
-            Err(error) => hub.detached(error, Some(PAUSE)),
+/// Tells the shadows what the broker says to one thing that they wanted.
+async fn answer(hub: Hub, mqtt: AsyncClient, id: ActionId, token: Token) {
+    match token.await {
+        Ok(answer) => {
+            let codes = answer.subscribe_many_response().unwrap_or_default();
+            hub.handle_done(id, codes.into_iter().map(|code| code as u8));
         }
+        // To Paho, a broker that grants none of the filters is an error, too.
+        Err(_) if mqtt.is_connected() => hub.handle_refused(id),
+        Err(_) => hub.handle_lost(id),
     }
 }
 
-fn codes(answer: &ServerResponse) -> Vec<SubackCode> {
-    let codes = answer.subscribe_many_response().unwrap_or_default();
-    codes
-        .into_iter()
-        .map(|code| SubackCode::new(code as u8))
-        .collect()
+/// Tells the shadows what arrives, and connects again when the connection is gone.
+async fn receive(
+    hub: &Hub,
+    mqtt: &AsyncClient,
+    events: AsyncReceiver<Event>,
+    connect: ConnectOptions,
+) {
+    while let Ok(event) = events.recv().await {
+        match event {
+            Event::Message(it) => {
+                let message = Message::new(it.topic(), it.payload().to_vec());
+                hub.handle_message(&message.with_retain(it.retained()));
+            }
+            // Paho tells one of the two.
+            Event::ConnectionLost | Event::Disconnected { .. } => {
+                hub.detached("the connection was lost", Some(PAUSE));
+                while !hub.is_connected() {
+                    sleep(PAUSE).await;
+                    match mqtt.connect(connect.clone()).await {
+                        Ok(answer) => hub.attached(session_present(&answer)),
+                        Err(error) => hub.detached(error, Some(PAUSE)),
+                    }
+                }
+            }
+            Event::Connected | Event::Shutdown => {}
+        }
+    }
 }
 
 fn session_present(answer: &ServerResponse) -> bool {
@@ -137,18 +129,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     )
     .await?;
     let light = client.shadow(ShadowId::classic("my-light")?)?;
-    light
-        .report(&Json::from_text(r#"{"color":"red"}"#)?)
-        .await?;
-    println!(
-        "{}",
-        light
-            .get()
-            .await?
-            .reported
-            .value()
-            .ok_or("nothing is reported")?
-    );
+    let red = Json::from_text(r#"{"color":"red"}"#)?;
+    light.report(&red).await?;
+    let reported = light.get().await?.reported.into_value();
+    println!("{}", reported.ok_or("nothing is reported")?);
     // And messages of your own, on the same connection.
     client
         .publish("lights/hello", "attached", MqttQos::AtLeastOnce)

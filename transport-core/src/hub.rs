@@ -48,15 +48,18 @@ pub fn system_clock() -> Clock {
 ///
 /// [`Link`](crate::Link) drives it over this project's own MQTT session. Whoever has an MQTT
 /// client already drives it directly, in about thirty lines: do what
-/// [`poll_action`](Self::poll_action) says, report what happened with the `handle_` methods, and
-/// look again when [`changed`](Self::changed) resolves or
-/// [`poll_timeout`](Self::poll_timeout) is due. See the [crate's documentation](crate).
+/// [`next_action`](Self::next_action) says, and report what happened with the `handle_` methods. They may be called from anywhere, such as
+/// a callback of that client or another thread: the loop is woken. A loop that is not asynchronous
+/// takes [`poll_action`](Self::poll_action) and waits for as long as [`time_left`](Self::time_left)
+/// says. See the [crate's documentation](crate).
 ///
 /// The lock is never held across IO, an await or code of the application's. Cheap to clone. A hub
 /// must be given up with [`finish`](Self::finish), or nobody learns that nothing more will come.
 #[derive(Clone)]
 pub struct Hub {
     pub(crate) shared: Arc<Shared>,
+    /// Whether what it is told wakes the driver, who may be another than the one that tells.
+    wakes: bool,
 }
 
 /// The settings of a [`Hub`] that are not the shadow client's.
@@ -115,6 +118,7 @@ impl Hub {
                 jobs: Condvar::new(),
                 clock,
             }),
+            wakes: true,
         };
         (ShadowClient::new(hub.clone()), hub)
     }
@@ -122,6 +126,13 @@ impl Hub {
     /// Says whose connections these are, and to where.
     pub(crate) fn set_connections(&self, connections: Connections) {
         self.shared.lock().traced = connections;
+    }
+
+    /// The same hub for a driver that looks for something to do whenever it has told something: it
+    /// is not woken by that.
+    pub(crate) fn for_its_driver(mut self) -> Self {
+        self.wakes = false;
+        self
     }
 
     /// The time on the hub's clock.
@@ -132,7 +143,7 @@ impl Hub {
 
     /// The connection is up; whether the broker kept the session is what the CONNACK said.
     pub fn handle_connected(&self, session_present: bool) {
-        self.drive(|state, now| {
+        self.told(|state, now| {
             state.client.handle_connected(session_present, now);
             state.plain_connected(session_present, now);
             state.restart_readiness(session_present);
@@ -142,7 +153,7 @@ impl Hub {
     /// The connection is down. Requests that were sent stay in flight until their deadline, or
     /// until the next connection says that the session was lost.
     pub fn handle_disconnected(&self) {
-        self.drive(|state, now| {
+        self.told(|state, now| {
             state.client.handle_disconnected(now);
             state.plain_disconnected();
         });
@@ -150,7 +161,7 @@ impl Hub {
 
     /// A message arrived. Whether it was anybody's: a shadow's or a plain subscription's.
     pub fn handle_publish(&self, topic: &str, payload: &[u8]) -> bool {
-        self.drive(|state, now| {
+        self.told(|state, now| {
             let ours = state.client.handle_publish(topic, payload, now).is_ok();
             let plain =
                 state.plain.matches(topic) && state.deliver(&Message::new(topic, payload.to_vec()));
@@ -161,7 +172,7 @@ impl Hub {
     /// [`handle_publish`](Self::handle_publish) for a driver that knows more of a message than its
     /// topic and payload, and holds the payload so that plain subscriptions need no copy.
     pub fn handle_message(&self, message: &Message) -> bool {
-        self.drive(|state, now| {
+        self.told(|state, now| {
             let ours = state
                 .client
                 .handle_publish(&message.topic, &message.payload, now)
@@ -173,7 +184,7 @@ impl Hub {
     /// The SUBACK to [`Action::Subscribe`], a code for each filter. Ids of an earlier connection
     /// are ignored.
     pub fn handle_suback(&self, id: ActionId, codes: &[SubackCode]) {
-        self.drive(|state, now| match id.0 {
+        self.told(|state, now| match id.0 {
             Of::Shadows(id) => state.client.handle_suback(id, codes, now),
             Of::Filter(id) => {
                 let code = codes.first().copied();
@@ -185,7 +196,7 @@ impl Hub {
 
     /// A SUBSCRIBE could not be sent, or its connection was lost; it is asked for again.
     pub fn handle_subscribe_failed(&self, id: ActionId) {
-        self.drive(|state, now| match id.0 {
+        self.told(|state, now| match id.0 {
             Of::Shadows(id) => state.client.handle_subscribe_failed(id, now),
             Of::Filter(id) => state.filter_failed(id),
             Of::Request(_) | Of::Message(_) => {}
@@ -194,7 +205,7 @@ impl Hub {
 
     /// The UNSUBACK to [`Action::Unsubscribe`].
     pub fn handle_unsuback(&self, id: ActionId) {
-        self.drive(|state, now| match id.0 {
+        self.told(|state, now| match id.0 {
             Of::Shadows(id) => state.client.handle_unsuback(id, now),
             Of::Filter(id) => state.filter_ended(id),
             Of::Request(_) | Of::Message(_) => {}
@@ -203,7 +214,7 @@ impl Hub {
 
     /// The broker's answer to [`Action::Publish`] at QoS 1 (PUBACK) or 2 (PUBREC or PUBCOMP).
     pub fn handle_puback(&self, id: ActionId, code: PubackCode) {
-        self.drive(|state, now| match id.0 {
+        self.told(|state, now| match id.0 {
             Of::Request(id) => state.client.handle_puback(id, code, now),
             Of::Message(id) => state.message_answered(id, code),
             Of::Shadows(_) | Of::Filter(_) => {}
@@ -218,7 +229,7 @@ impl Hub {
     /// An action could not be done, because the session does not take it or for lack of a
     /// connection. A publish has failed; the others are asked for again.
     pub fn handle_send_failed(&self, id: ActionId) {
-        self.drive(|state, now| match id.0 {
+        self.told(|state, now| match id.0 {
             Of::Request(id) => state.client.handle_send_failed(id, now),
             Of::Message(id) => state.message_failed(id, crate::PublishFailure::NotSent),
             Of::Shadows(id) => state.client.handle_subscribe_failed(id, now),
@@ -229,7 +240,7 @@ impl Hub {
     /// [`handle_send_failed`](Self::handle_send_failed) for a driver that knows why.
     pub fn handle_publish_failed(&self, id: ActionId, failure: crate::PublishFailure) {
         match id.0 {
-            Of::Message(id) => self.drive(|state, _| state.message_failed(id, failure)),
+            Of::Message(id) => self.told(|state, _| state.message_failed(id, failure)),
             Of::Request(_) | Of::Shadows(_) | Of::Filter(_) => self.handle_send_failed(id),
         }
     }
@@ -241,7 +252,7 @@ impl Hub {
             // The shadow client knows, from the next connect, that the session is lost.
             Of::Request(_) => {}
             Of::Message(id) => {
-                self.drive(|state, _| state.message_failed(id, crate::PublishFailure::Lost));
+                self.told(|state, _| state.message_failed(id, crate::PublishFailure::Lost));
             }
             Of::Shadows(_) | Of::Filter(_) => self.handle_send_failed(id),
         }
@@ -364,8 +375,13 @@ impl Hub {
         self.with(act, true)
     }
 
+    /// For what the hub is told.
+    fn told<R>(&self, act: impl FnOnce(&mut State, Instant) -> R) -> R {
+        self.with(act, self.wakes)
+    }
+
     /// For the driver, who is awake.
-    pub(crate) fn drive<R>(&self, act: impl FnOnce(&mut State, Instant) -> R) -> R {
+    fn drive<R>(&self, act: impl FnOnce(&mut State, Instant) -> R) -> R {
         self.with(act, false)
     }
 

@@ -15,9 +15,10 @@
 //!
 //! # Attach to the MQTT client you have
 //!
-//! Whoever has an MQTT client already drives a [`Hub`] with it: hand in what arrives, do what
-//! [`Hub::poll_action`] says. `examples/attach_rumqttc.rs` and `examples/attach_paho.rs` do it for these two; a client
-//! that tells packet ids only when it sends, as rumqttc does, is driven through a [`PacketHub`].
+//! Whoever has an MQTT client already drives a [`Hub`] with it: hand in what arrives, from
+//! wherever it comes, and do what [`Hub::next_action`] says. `examples/attach_rumqttc.rs` and
+//! `examples/attach_paho.rs` do it for these two; a client that tells packet ids only when it
+//! sends, as rumqttc does, is driven through a [`PacketHub`]. Without an asynchronous runtime:
 //!
 //! ```
 //! use transport_core::{Action, Hub, HubOptions, PubackCode, SubackCode, shadow_config, system_clock};
@@ -51,7 +52,7 @@
 //!             Action::Withdraw { .. } => {}
 //!         }
 //!     }
-//!     // An asynchronous loop waits for `hub.changed()` as well.
+//!     // Uses of handles are seen afterwards; `Hub::register` has a waker woken at once.
 //!     match mqtt.wait(hub.time_left()) {
 //!         Some(Incoming::Connected { session_present }) => hub.attached(session_present),
 //!         Some(Incoming::Disconnected) => {

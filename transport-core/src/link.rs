@@ -62,7 +62,7 @@ impl Link {
     #[must_use]
     pub fn new(hub: Hub, session: Session) -> Self {
         Self {
-            hub,
+            hub: hub.for_its_driver(),
             session,
             publishes: BTreeMap::new(),
             tokens: BTreeMap::new(),

@@ -6,16 +6,22 @@
     reason = "helpers of tests are tests"
 )]
 
+extern crate alloc;
+
+use alloc::{sync::Arc, task::Wake};
 use core::{
+    future::pending,
     pin::{Pin, pin},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     task::{Context, Poll, Waker},
     time::Duration,
 };
+use std::thread;
 
 use transport_core::{
-    Action, ActionId, ConnectError, ConnectionEvent, Failure, Hub, HubOptions, Interest, MqttQos,
-    PacketHub, PubackCode, PublishFailure, RequestFailure, Shadow, ShadowClient, ShadowId,
-    SubackCode, SubscribeFailure, shadow_config, system_clock,
+    Action, ActionId, ConnectError, ConnectionEvent, Failure, Hub, HubOptions, Instant, Interest,
+    MqttQos, PacketHub, PubackCode, PublishFailure, RequestFailure, Shadow, ShadowClient, ShadowId,
+    SubscribeFailure, shadow_config, system_clock,
 };
 
 const QOS: MqttQos = MqttQos::AtLeastOnce;
@@ -36,12 +42,12 @@ fn now<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
 }
 
 /// Grants what the next action asks for, which is a SUBSCRIBE.
-fn grant(packets: &mut PacketHub, packet: u16) {
+fn grant(packets: &PacketHub, packet: u16) {
     let Some(Action::Subscribe { filters, .. }) = packets.poll_action() else {
         panic!("no SUBSCRIBE")
     };
     packets.handle_subscribe_sent(packet);
-    packets.handle_suback(packet, &vec![SubackCode::new(1); filters.len()]);
+    packets.handle_suback(packet, vec![1; filters.len()]);
 }
 
 fn published(action: Option<Action>) -> ActionId {
@@ -54,7 +60,7 @@ fn published(action: Option<Action>) -> ActionId {
 #[test]
 fn an_acknowledgement_finds_its_message_by_the_id_that_came_when_it_was_sent() {
     let (client, hub) = hub();
-    let mut packets = PacketHub::new(hub);
+    let packets = PacketHub::new(hub);
     packets.handle_connected(false);
     let mut messages = [(); 3].map(|()| Box::pin(client.publish("a", "x", QOS)));
     while packets.poll_action().is_some() {}
@@ -76,7 +82,7 @@ fn an_acknowledgement_finds_its_message_by_the_id_that_came_when_it_was_sent() {
 #[test]
 fn a_message_without_acknowledgement_ends_with_being_sent() {
     let (client, hub) = hub();
-    let mut packets = PacketHub::new(hub);
+    let packets = PacketHub::new(hub);
     packets.handle_connected(false);
     let mut message = pin!(client.publish("a", "x", MqttQos::AtMostOnce));
     published(packets.poll_action());
@@ -88,7 +94,7 @@ fn a_message_without_acknowledgement_ends_with_being_sent() {
 #[test]
 fn what_the_client_does_not_take_has_failed() {
     let (client, hub) = hub();
-    let mut packets = PacketHub::new(hub);
+    let packets = PacketHub::new(hub);
     packets.handle_connected(false);
     let mut taken = pin!(client.publish("a", "x", QOS));
     let mut refused = pin!(client.publish("b", "x", QOS));
@@ -105,7 +111,7 @@ fn what_the_client_does_not_take_has_failed() {
 fn a_kept_session_answers_what_was_sent_before_and_a_lost_one_does_not() {
     for session_present in [true, false] {
         let (client, hub) = hub();
-        let mut packets = PacketHub::new(hub.clone());
+        let packets = PacketHub::new(hub.clone());
         packets.handle_connected(false);
         let mut message = pin!(client.publish("a", "x", QOS));
         published(packets.poll_action());
@@ -125,13 +131,13 @@ fn a_kept_session_answers_what_was_sent_before_and_a_lost_one_does_not() {
 #[test]
 fn filters_are_unsubscribed_one_by_one() {
     let (client, hub) = hub();
-    let mut packets = PacketHub::new(hub);
+    let packets = PacketHub::new(hub);
     let shadow = lamp(&client);
     let answers = shadow
         .events(Interest::GET_ACCEPTED | Interest::GET_REJECTED | Interest::DELTA)
         .unwrap();
     packets.handle_connected(false);
-    grant(&mut packets, 1);
+    grant(&packets, 1);
     published(packets.poll_action());
     packets.handle_publish_sent(2);
     drop(answers);
@@ -159,7 +165,7 @@ fn answers_that_all_look_alike_find_what_they_are_of() {
     hub.attached(false);
     let mut subscribing = pin!(client.subscribe("a/+", QOS));
     let id = hub.poll_action().unwrap().id();
-    hub.handle_done(id, &[SubackCode::new(1)]);
+    hub.handle_done(id, [1]);
     assert!(now(subscribing.as_mut()).unwrap().is_ok());
     let mut subscribing = pin!(client.subscribe("b/+", QOS));
     let id = hub.poll_action().unwrap().id();
@@ -174,7 +180,7 @@ fn answers_that_all_look_alike_find_what_they_are_of() {
     );
     let mut messages = [(); 3].map(|()| Box::pin(client.publish("a", "x", QOS)));
     let [done, refused, lost] = [(); 3].map(|()| published(hub.poll_action()));
-    hub.handle_done(done, &[]);
+    hub.handle_done(done, []);
     hub.handle_refused(refused);
     hub.handle_lost(lost);
     let [done, refused, lost] = messages.each_mut().map(|it| now(it.as_mut()).unwrap());
@@ -226,11 +232,88 @@ fn a_driver_does_not_wait_once_it_is_to_end() {
     drop(client.shutdown(Duration::from_secs(3)));
     assert!(!hub.is_over());
     assert!(hub.time_left() <= Duration::from_secs(3));
-    hub.handle_done(id, &[]);
+    hub.handle_done(id, []);
     assert!(hub.is_over());
     assert_eq!(hub.time_left(), Duration::ZERO);
     assert_eq!(now(message.as_mut()), Some(Ok(())));
     drop(message);
     drop(client);
     assert!(hub.is_over());
+}
+
+/// Whether a loop was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+/// What a waiting loop is to do once another thread has told something.
+fn next_after(hub: &Hub, tell: impl FnOnce(Hub) + Send + 'static) -> Option<Action> {
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut cx = Context::from_waker(&waker);
+    let mut next = pin!(hub.next_action(|_| pending::<()>()));
+    assert!(next.as_mut().poll(&mut cx).is_pending());
+    assert!(!woken.0.load(SeqCst));
+    let elsewhere = hub.clone();
+    thread::spawn(move || tell(elsewhere)).join().unwrap();
+    assert!(woken.0.load(SeqCst));
+    match next.poll(&mut cx) {
+        Poll::Ready(action) => action,
+        Poll::Pending => panic!("there is something to do"),
+    }
+}
+
+#[test]
+fn what_another_thread_tells_wakes_the_loop() {
+    let (client, hub) = hub();
+    let mut request = Box::pin(lamp(&client).get());
+    assert!(now(request.as_mut()).is_none());
+    let action = next_after(&hub, |hub| hub.attached(false));
+    let Some(Action::Subscribe { id, filters, .. }) = action else {
+        panic!("{action:?} is no SUBSCRIBE")
+    };
+    let codes = vec![1; filters.len()];
+    let id = published(next_after(&hub, move |hub| hub.handle_done(id, codes)));
+    let withdrawn = next_after(&hub, move |hub| hub.handle_refused(id));
+    assert_eq!(withdrawn, Some(Action::Withdraw { id }));
+    let failure = now(request.as_mut()).unwrap().unwrap_err();
+    let RequestFailure::Failure(Failure::PublishRefused { .. }) = failure else {
+        panic!("{failure:?}")
+    };
+    drop((client, request));
+    let end = now(pin!(hub.next_action(|_| pending::<()>())));
+    assert_eq!(end, Some(None));
+}
+
+#[test]
+fn a_waiting_loop_keeps_deadlines() {
+    let millis = Arc::new(AtomicU64::new(0));
+    let shown = Arc::clone(&millis);
+    let clock = Arc::new(move || Instant::from_origin(Duration::from_millis(shown.load(SeqCst))));
+    let (client, hub) = Hub::new(shadow_config(), HubOptions::default(), clock);
+    let lamp = lamp(&client);
+    let mut request = pin!(lamp.get());
+    assert!(now(request.as_mut()).is_none());
+    // Time passes while it sleeps; from ten seconds on it stands still.
+    let sleep = |time: Duration| {
+        let millis = Arc::clone(&millis);
+        async move {
+            if millis.load(SeqCst) >= 10_000 {
+                pending::<()>().await;
+            }
+            let time = u64::try_from(time.as_millis()).unwrap();
+            millis.fetch_add(time.clamp(1, 5_000), SeqCst);
+        }
+    };
+    assert!(now(pin!(hub.next_action(sleep))).is_none());
+    let failure = now(request).unwrap().unwrap_err();
+    assert!(
+        matches!(failure, RequestFailure::Failure(Failure::TimedOut { .. })),
+        "{failure:?}"
+    );
 }
