@@ -226,8 +226,10 @@ impl Hub {
         self.handle_puback(id, PubackCode::SUCCESS);
     }
 
-    /// An action could not be done, because the session does not take it or for lack of a
-    /// connection. A publish has failed; the others are asked for again.
+    /// An action was certainly not done. While connected, because the session does not take it: a
+    /// publish has failed. After [`handle_disconnected`](Self::handle_disconnected), because the
+    /// connection went first: a shadow's request waits for the next one, a plain message has failed.
+    /// Subscriptions are asked for again.
     pub fn handle_send_failed(&self, id: ActionId) {
         self.told(|state, now| match id.0 {
             Of::Request(id) => state.client.handle_send_failed(id, now),

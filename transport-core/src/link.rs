@@ -34,6 +34,8 @@ pub struct Link {
     /// Publishes for which the session has no room yet, in order. The limits of the hub's requests
     /// and messages bound them.
     held: VecDeque<(ActionId, Publish)>,
+    /// Publishes that the connection did not send before it went.
+    unsent: Vec<ActionId>,
     subscribes: BTreeMap<SubscribeToken, ActionId>,
     unsubscribes: BTreeMap<UnsubscribeToken, ActionId>,
     events: VecDeque<LinkEvent>,
@@ -67,6 +69,7 @@ impl Link {
             publishes: BTreeMap::new(),
             tokens: BTreeMap::new(),
             held: VecDeque::new(),
+            unsent: Vec::new(),
             subscribes: BTreeMap::new(),
             unsubscribes: BTreeMap::new(),
             events: VecDeque::new(),
@@ -190,6 +193,10 @@ impl Link {
                 self.subscribes.clear();
                 self.unsubscribes.clear();
                 self.hub.handle_disconnected();
+                // Only now: what fails while connected has failed, after that it may wait.
+                for id in self.unsent.drain(..) {
+                    self.hub.handle_send_failed(id);
+                }
                 self.events.push_back(LinkEvent::Disconnected(reason));
             }
             Event::Message(message) => {
@@ -245,6 +252,7 @@ impl Link {
             }
             // A lost session ends a shadow's requests by itself.
             PublishOutcome::Lost => self.hub.handle_lost(id),
+            PublishOutcome::NotSent(NotSent::Disconnected) => self.unsent.push(id),
             PublishOutcome::NotSent(reason) => {
                 self.hub.handle_publish_failed(id, not_sent(*reason));
             }

@@ -13,8 +13,8 @@ use core::time::Duration;
 
 use support::world::World;
 use transport_core::{
-    Accepted, Change, ErrorCode, Event, Failure, Interest, Json, RequestFailure, RequestOptions,
-    Shadow, ShadowClient, ShadowId, Stage, Update,
+    Accepted, Change, ErrorCode, Event, Failure, Interest, Json, PublishFailure, Qos,
+    RequestFailure, RequestOptions, Shadow, ShadowClient, ShadowId, Stage, Update, WhenOffline,
 };
 
 fn lamp(client: &ShadowClient) -> Shadow {
@@ -124,6 +124,40 @@ fn offline_a_request_waits_until_its_deadline() {
     options.timeout = Some(seconds(60));
     let failure = world.block_on(lamp(&client).get_with_options(options));
     assert!(failure.unwrap_err().is_not_found());
+}
+
+#[test]
+fn what_the_connection_did_not_send_at_qos_0_waits_for_the_next_one() {
+    let (client, mut world) = World::with(|options| {
+        options.clean_start = false;
+        options.operation_timeout = seconds(60);
+        // One publish at QoS 1 that is not acknowledged holds back the next, and that all others.
+        options.mqtt.limits.in_flight = 1;
+    });
+    let shadow = lamp(&client);
+    world.block_on(shadow.report(&color("red"))).unwrap();
+    world.broker.script.deaf = true;
+    let first = shadow.report(&color("black"));
+    let second = shadow.report(&color("white"));
+    let mut options = RequestOptions::default();
+    options.qos = Some(Qos::AtMostOnce);
+    world.settle();
+    let waits = shadow.report_with_options(&color("blue"), options);
+    options.when_offline = WhenOffline::Fail;
+    let fails = shadow.report_with_options(&color("teal"), options);
+    let at_qos_0 = client.publish("away", "2", Qos::AtMostOnce);
+    world.settle();
+    world.cut();
+    world.broker.script.deaf = false;
+    let failure = world.block_on(fails).unwrap_err();
+    assert_eq!(failure.stage(), Some(Stage::Queued), "{failure}");
+    let failure = world.block_on(at_qos_0).unwrap_err();
+    assert_eq!(failure, PublishFailure::NotSent);
+    world.block_on(first).unwrap();
+    world.block_on(second).unwrap();
+    world.block_on(waits).unwrap();
+    let document = world.block_on(shadow.get()).unwrap();
+    assert_eq!(document.reported.value(), Some(&color("blue")));
 }
 
 #[test]

@@ -300,13 +300,14 @@ impl Session {
     }
 
     fn disconnected(&mut self) {
+        self.hub.handle_disconnected();
+        // They were not sent, so that their requests may wait for the next connection.
         for (id, ..) in core::mem::take(&mut self.held) {
             self.hub.handle_send_failed(id);
         }
         self.waiting
             .retain(|_, operation| matches!(operation, Operation::Publish(..)));
         self.filters.handle_disconnected();
-        self.hub.handle_disconnected();
     }
 
     fn drop_client_unless_kept(&mut self) {

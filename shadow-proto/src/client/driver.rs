@@ -6,7 +6,7 @@ use crate::{
     document::Accepted,
     error::NotShadowTopic,
     event::{Output, PublishId, SubscribeId},
-    failure::{Failure, NotSent, PubackCode, Stage, SubackCode},
+    failure::{PubackCode, Stage, SubackCode},
     record::{Input, Payload},
     request::Interest,
     time::Instant,
@@ -217,7 +217,10 @@ impl Client {
         self.settle();
     }
 
-    /// A PUBLISH could not be sent (too large for the broker, say): its request fails.
+    /// A PUBLISH was not sent, which is certain. While connected, the connection did not take it (too
+    /// large for the broker, say): its request fails. After [`handle_disconnected`](Self::handle_disconnected)
+    /// the connection went before it could leave: its request waits for the next one, as one that
+    /// was never polled, unless it was not to wait.
     ///
     /// ```
     /// # fn grant(client: &mut Client, now: Instant) -> Vec<Output> {
@@ -252,15 +255,7 @@ impl Client {
         self.record(|| Input::SendFailed {
             id: (id.counter, id.slot),
         });
-        if let Some(request) = self.try_of(id) {
-            if let Some(request) = self.requests.get_mut(request) {
-                request.stage = request.earlier_stage;
-            }
-            self.fail(request, |stage| Failure::NotSent {
-                stage,
-                reason: NotSent::Refused,
-            });
-        }
+        self.unsent(id);
         self.settle();
     }
 

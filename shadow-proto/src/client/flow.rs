@@ -277,6 +277,28 @@ impl Client {
         }
     }
 
+    /// The driver was given a publish and certainly did not send it.
+    pub(super) fn unsent(&mut self, id: PublishId) {
+        let Some(id) = self.try_of(id) else { return };
+        let Some(request) = self.requests.get_mut(id) else {
+            return;
+        };
+        request.stage = request.earlier_stage;
+        // The connection it was given to is gone; there may be another by now.
+        let offline = !self.connected || request.repeated;
+        if offline && request.when_offline == WhenOffline::Wait {
+            request.repeated = false;
+            self.unsend(id);
+            self.waiting.sort_unstable();
+            return;
+        }
+        let reason = match offline {
+            true => NotSent::Offline,
+            false => NotSent::Refused,
+        };
+        self.fail(id, |stage| Failure::NotSent { stage, reason });
+    }
+
     /// Everything not sent goes back to waiting, in its old order.
     pub(super) fn withdraw(&mut self) {
         let mut back = Vec::new();
