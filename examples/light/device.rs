@@ -121,7 +121,7 @@ impl Device {
             event = self.events.next() => match event {
                 Some(Ok(event)) => return self.handle(event),
                 // Too slow for all events: the next document makes up for it.
-                Some(Err(_)) => self.shadow.resync(),
+                Some(Err(_)) => self.resync(),
                 None => return Some(Done::Failed("the client has stopped".to_owned())),
             },
             // After the events: a delta that came before the answer is one of them, and wins.
@@ -220,7 +220,12 @@ impl Device {
             "an update asks for a change, and no delta came; {}",
             policy::missing_for_message(&topic)
         ));
-        self.shadow.resync();
+        self.resync();
+    }
+
+    fn resync(&self) {
+        // Deltas are followed, so there is nothing to refuse.
+        let _ = self.shadow.resync();
     }
 
     /// Takes over what the shadow knows, or tells it what is. Comes at the start and after each
@@ -358,12 +363,12 @@ impl Device {
             // Once more as soon as the shadow is in step.
             RequestFailure::Failure(Failure::TimedOut { .. } | Failure::Disconnected { .. }) => {
                 self.untold |= sent.typed;
-                self.shadow.resync();
+                self.resync();
             }
             // What was typed does not hold: back to what the shadow has.
             _ if sent.typed => {
                 self.value = None;
-                self.shadow.resync();
+                self.resync();
             }
             // The same report would be refused again.
             _ => {}

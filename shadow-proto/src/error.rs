@@ -119,6 +119,33 @@ impl fmt::Display for RegisterError {
 
 impl core::error::Error for RegisterError {}
 
+/// Why a document is not fetched again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ResyncError {
+    /// The handle is of a shadow that was removed.
+    UnknownShadow,
+    /// Nobody follows deltas or documents of the shadow, or it is publish-only: what it has is the
+    /// answer to a get.
+    NotFollowed,
+    /// The filters of the answer do not fit the subscription budget.
+    Budget(Box<BudgetExceeded>),
+}
+
+impl fmt::Display for ResyncError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownShadow => UnknownShadow.fmt(f),
+            Self::NotFollowed => {
+                f.write_str("neither deltas nor documents of the shadow are followed: get it")
+            }
+            Self::Budget(budget) => budget.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for ResyncError {}
+
 /// Why a request was not taken. It has no outcome: nothing of it was kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]

@@ -105,8 +105,8 @@ pub use config::{
 };
 pub use document::{Accepted, Delta, Document, Documents, Metadata, Rejection, Snapshot, Updated};
 pub use error::{
-    AddError, BudgetExceeded, NotShadowTopic, RegisterError, RequestError, UnknownRequest,
-    UnknownShadow,
+    AddError, BudgetExceeded, NotShadowTopic, RegisterError, RequestError, ResyncError,
+    UnknownRequest, UnknownShadow,
 };
 pub use event::{Event, Origin, Output, PublishId, RequestId, ShadowHandle, SubscribeId};
 pub use failure::{Failure, NotSent, PubackCode, Stage, SubackCode};

@@ -9,7 +9,9 @@ use crate::{
     totals::Happened,
     world::{Happening, World},
 };
-use shadow_proto::{Interest, Json, Qos, RequestId, Retry, ShadowOptions, Version, WhenOffline};
+use shadow_proto::{
+    Interest, Json, Qos, RequestId, ResyncError, Retry, ShadowOptions, Version, WhenOffline,
+};
 use std::time::Duration;
 
 /// What a request asks for.
@@ -208,7 +210,10 @@ impl World {
     fn resync(&mut self, node: usize, held: usize) {
         let handle = self.nodes[node].held[held].handle;
         let known = self.feed(node, |client, now| client.resync(handle, now));
-        assert!(known.is_ok(), "client {node}: the shadow was not removed");
+        assert!(
+            known != Err(ResyncError::UnknownShadow),
+            "client {node}: the shadow was not removed"
+        );
     }
 
     fn remove(&mut self, node: usize, held: usize) {

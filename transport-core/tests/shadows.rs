@@ -14,7 +14,8 @@ use core::time::Duration;
 use support::world::World;
 use transport_core::{
     Accepted, Change, ErrorCode, Event, Failure, Interest, Json, PublishFailure, Qos,
-    RequestFailure, RequestOptions, Shadow, ShadowClient, ShadowId, Stage, Update, WhenOffline,
+    RequestFailure, RequestOptions, Resync, ResyncError, Shadow, ShadowClient, ShadowId, Stage,
+    Update, WhenOffline,
 };
 
 fn lamp(client: &ShadowClient) -> Shadow {
@@ -158,6 +159,31 @@ fn what_the_connection_did_not_send_at_qos_0_waits_for_the_next_one() {
     world.block_on(waits).unwrap();
     let document = world.block_on(shadow.get()).unwrap();
     assert_eq!(document.reported.value(), Some(&color("blue")));
+}
+
+#[test]
+fn a_document_is_fetched_when_asked_for_though_never_by_itself() {
+    let (client, mut world) = World::with(|options| {
+        options.shadows.resync = Resync::never();
+    });
+    let shadow = lamp(&client);
+    assert_eq!(shadow.resync(), Err(ResyncError::NotFollowed));
+    world.block_on(shadow.desire(&color("red"))).unwrap();
+    let mut events = shadow.events(Interest::DELTA).unwrap();
+    let mut next = |world: &mut World| world.block_on(events.next()).unwrap().unwrap();
+    assert!(matches!(
+        next(&mut world),
+        Event::Ready { document: None, .. }
+    ));
+    shadow.resync().unwrap();
+    assert!(matches!(
+        next(&mut world),
+        Event::Ready {
+            document: Some(_),
+            ..
+        }
+    ));
+    assert!(matches!(next(&mut world), Event::Delta { .. }));
 }
 
 #[test]

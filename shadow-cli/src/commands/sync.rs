@@ -49,7 +49,7 @@ pub(super) async fn sync(matches: &ArgMatches, context: &Context) -> Result<u8, 
             tokio::select! {
                 event = followed.next(&mut events) => match event? {
                     // The next document makes up for what was lost.
-                    None => shadow.resync(),
+                    None => drop(shadow.resync()),
                     Some(Event::Delta { delta, .. }) => {
                         replica.desired(&Tree::read(delta.state.as_str())).await?;
                     }
@@ -167,7 +167,8 @@ impl Replica<'_> {
                 let text = format!("not reported yet: {failure}{missing}");
                 self.printer.note(&text);
                 // The next document tells what is left to report.
-                self.shadow.resync();
+                // Deltas are followed, so there is nothing to refuse.
+                let _ = self.shadow.resync();
                 Ok(())
             }
             Err(failure) => Err(failure.into()),

@@ -2,7 +2,7 @@
 
 use super::{Client, requests::Purpose, submit::Ask};
 use crate::{
-    error::{RequestError, UnknownRequest, UnknownShadow},
+    error::{RequestError, ResyncError, UnknownRequest},
     event::{RequestId, ShadowHandle},
     failure::{Failure, Stage},
     record::{Input, Options, pair},
@@ -273,29 +273,32 @@ impl Client {
         Some(self.stage_of(self.leader(self.requests.get(request)?)))
     }
 
-    /// Fetches the document of a followed shadow again, however young the last one is; answered by
-    /// [`Event::Ready`](crate::Event::Ready).
+    /// Fetches the document of a followed shadow again, however young the last one is, also if the
+    /// shadow's [`Resync`](crate::Resync) says never; answered by [`Event::Ready`](crate::Event::Ready)
+    /// or [`Event::ResyncFailed`](crate::Event::ResyncFailed).
     ///
     /// ```
     /// # use shadow_proto::*;
     /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
     /// # let now = Instant::ORIGIN;
-    /// # let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// assert_eq!(client.resync(lamp, now), Err(ResyncError::NotFollowed));
+    /// client.register(lamp, Interest::DELTA, now)?;
     /// client.resync(lamp, now)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// The handle is stale.
-    pub fn resync(&mut self, shadow: ShadowHandle, now: Instant) -> Result<(), UnknownShadow> {
+    /// The handle is stale, or nothing of the shadow is followed; or its filters do not fit the
+    /// budget, which reserves none for a shadow whose document is never fetched by itself.
+    pub fn resync(&mut self, shadow: ShadowHandle, now: Instant) -> Result<(), ResyncError> {
         self.advance(now);
         self.record(|| Input::Resync {
             shadow: pair(shadow),
         });
-        self.shadows.get(shadow).ok_or(UnknownShadow)?;
-        self.start_resync(shadow);
+        let asked = self.resync_asked(shadow);
         self.settle();
-        Ok(())
+        asked
     }
 
     /// How many requests are not yet over, those of the client itself included.

@@ -6,6 +6,7 @@ use super::{
 use crate::{
     config::ResyncPolicy,
     document::{Accepted, Delta, Document},
+    error::{RequestError, ResyncError},
     event::{Event, Origin, RequestId, ShadowHandle},
     failure::Failure,
     request::{Interest, RequestOptions},
@@ -31,10 +32,60 @@ impl Client {
             self.resync_soon(shadow);
         } else if !follows {
             entry.resync_at = None;
-            if let Some(request) = entry.resync.take() {
+            // One that was asked for goes on as long as it has a meaning.
+            if entry.resync_asked && self.is_followed(shadow) {
+                return;
+            }
+            let fetching = self.shadows.get_mut(shadow);
+            if let Some(request) = fetching.and_then(|entry| entry.resync.take()) {
                 self.fail(request, |stage| Failure::Cancelled { stage });
             }
             self.release(shadow);
+        }
+    }
+
+    /// Fetches the document since the application asked for it.
+    pub(super) fn resync_asked(&mut self, shadow: ShadowHandle) -> Result<(), ResyncError> {
+        let entry = self.shadows.get(shadow);
+        let fetching = entry.ok_or(ResyncError::UnknownShadow)?.resync.is_some();
+        if !self.is_followed(shadow) {
+            return Err(ResyncError::NotFollowed);
+        }
+        if self.follows(shadow).is_some() {
+            self.start_resync(shadow);
+            self.mark_asked(shadow);
+            return Ok(());
+        }
+        // The policy makes no gets of its own; this one is the application's. Its filters are not
+        // reserved, and no connect makes it again, so that it waits for one by itself.
+        if fetching {
+            return Ok(());
+        }
+        let ask = Ask::plain(Operation::Get, RequestOptions::default());
+        let asked = self.submit(shadow, ask, Purpose::Resync);
+        let id = match asked {
+            Ok(id) => id,
+            Err(RequestError::Budget(budget)) => return Err(ResyncError::Budget(budget)),
+            Err(_) => {
+                debug_assert!(
+                    false,
+                    "a get has neither state nor token, nor a place in the queue"
+                );
+                return Err(ResyncError::UnknownShadow);
+            }
+        };
+        let now = self.now;
+        if let Some(entry) = self.shadows.get_mut(shadow) {
+            entry.resync = Some(id);
+            entry.resynced_at = Some(now);
+        }
+        self.mark_asked(shadow);
+        Ok(())
+    }
+
+    fn mark_asked(&mut self, shadow: ShadowHandle) {
+        if let Some(entry) = self.shadows.get_mut(shadow) {
+            entry.resync_asked = entry.resync.is_some();
         }
     }
 
@@ -121,16 +172,16 @@ impl Client {
             return;
         };
         entry.resync = None;
+        entry.resync_asked = false;
         match outcome {
             Ok(Accepted::Get(document)) => self.synced(shadow, Some(document)),
             Err(Failure::Rejected(rejection)) if rejection.code == ErrorCode::NOT_FOUND => {
                 self.synced(shadow, None);
             }
             Ok(_) => debug_assert!(false, "a get is answered by a document"),
+            Err(Failure::Removed { .. } | Failure::Cancelled { .. }) => {}
             // With a lost session the next connect fetches anew; what is held goes on waiting.
-            Err(
-                Failure::Removed { .. } | Failure::Cancelled { .. } | Failure::Disconnected { .. },
-            ) => {}
+            Err(Failure::Disconnected { .. }) if self.follows(shadow).is_some() => {}
             Err(failure) => self.resync_failed(shadow, failure),
         }
     }
@@ -150,7 +201,12 @@ impl Client {
         if let Some(token) = token {
             self.requests.mark_answered(&token);
         }
-        self.resync_soon(shadow);
+        if self.follows(shadow).is_some() {
+            self.resync_soon(shadow);
+        } else {
+            // Its filters are reserved, since they were a moment ago.
+            let _ = self.resync_asked(shadow);
+        }
         true
     }
 

@@ -56,14 +56,19 @@ impl Client {
     /// How the shadow's document is fetched; `None` if it is not.
     pub(super) fn follows(&self, shadow: ShadowHandle) -> Option<Resync> {
         let entry = self.shadows.get(shadow)?;
-        let followed = entry
-            .interest
-            .intersection(Interest::DELTA | Interest::DOCUMENTS);
-        if followed.is_empty() || self.mode(shadow) == Subscriptions::PublishOnly {
+        if !self.is_followed(shadow) {
             return None;
         }
         let own = entry.options.as_deref().and_then(|options| options.resync);
         let resync = own.unwrap_or(self.config.resync);
         (resync.policy != ResyncPolicy::Never).then_some(resync)
+    }
+
+    /// Whether there is interest in what becomes of the document, so that fetching it has a meaning.
+    pub(super) fn is_followed(&self, shadow: ShadowHandle) -> bool {
+        let interest = self.shadows.get(shadow).map(|entry| entry.interest);
+        let followed = interest.map(|it| it.intersection(Interest::DELTA | Interest::DOCUMENTS));
+        followed.is_some_and(|followed| !followed.is_empty())
+            && self.mode(shadow) != Subscriptions::PublishOnly
     }
 }

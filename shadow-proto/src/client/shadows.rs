@@ -53,6 +53,8 @@ pub(crate) struct Shadow {
     pub(crate) resubscribe_at: Option<Instant>,
     /// The get that fetches its document.
     pub(crate) resync: Option<RequestId>,
+    /// Whether the application asked for it.
+    pub(crate) resync_asked: bool,
     /// When that get is made.
     pub(crate) resync_at: Option<Instant>,
     /// Whether its document is still to be fetched: the get failed, or was not made yet.
@@ -145,6 +147,7 @@ impl Shadows {
             users: [0; 3],
             resubscribe_at: None,
             resync: None,
+            resync_asked: false,
             resync_at: None,
             unsynced: false,
             resynced_at: None,

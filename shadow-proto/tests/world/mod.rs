@@ -200,7 +200,9 @@ impl World {
             }
             "resync" => {
                 let shadow = self.shadows[words[0]];
-                self.client().resync(shadow, now).unwrap();
+                if let Err(error) = self.client().resync(shadow, now) {
+                    self.seen.push_back(format!("error {error}"));
+                }
             }
             "tick" => self.tick(read_time(words[0])),
             "suback" => {

@@ -417,7 +417,7 @@ impl LinkWorld {
         self.nodes[node].remedied = true;
         if self.plan.nodes[node].config.qos == shadow_proto::Qos::AtMostOnce {
             for held in &self.nodes[node].app.held {
-                held.shadow.resync();
+                let _ = held.shadow.resync();
             }
         }
         self.settle(node);

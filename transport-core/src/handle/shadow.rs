@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use serde::Serialize;
 use shadow_proto::{
     Accepted, Change, ClientToken, Document, Interest, Json, Operation, RegisterError,
-    RequestOptions, Section, ShadowHandle, ShadowId, ShadowOptions, TopicKind, Update,
+    RequestOptions, ResyncError, Section, ShadowHandle, ShadowId, ShadowOptions, TopicKind, Update,
 };
 
 use super::{client::ShadowClient, ready::Ready, request::Request};
@@ -208,13 +208,15 @@ impl Shadow {
         Ready(self.clone())
     }
 
-    /// Fetches the document of a followed shadow now, however young the last one is.
-    pub fn resync(&self) {
+    /// Fetches the document of a followed shadow now, however young the last one is, also if its
+    /// [`Resync`](shadow_proto::Resync) says never. Without a connection it waits for the next one.
+    ///
+    /// # Errors
+    /// Nothing of the shadow is followed, or the filters of the answer do not fit the budget.
+    pub fn resync(&self) -> Result<(), ResyncError> {
         let handle = self.0.handle;
-        // The handle lives as long as this one.
-        self.hub().act(|state, now| {
-            let _ = state.client.resync(handle, now);
-        });
+        self.hub()
+            .act(|state, now| state.client.resync(handle, now))
     }
 
     /// Sets what this shadow does otherwise than the client's settings say, for all its handles.
