@@ -97,7 +97,10 @@ impl Opening {
         if let Some(tls) = &this.tls {
             let connector = futures_rustls::TlsConnector::from(tls.config.clone());
             let connected = connector.connect(tls.server_name.clone(), stream).await;
-            stream = Box::new(connected.map_err(|error| this.error(&error, SystemTime::now()))?);
+            stream = Box::new(connected.map_err(|error| {
+                let error = this.error(&error, SystemTime::now());
+                error.if_ended(crate::Hint::WithoutTls)
+            })?);
         }
         #[cfg(feature = "websocket")]
         if let Some(socket) = this.websocket.take() {

@@ -240,7 +240,7 @@ impl Connection {
                     let error = match (self.broken.take(), reason) {
                         (_, DisconnectReason::ConnackTimeout) => ConnectError::TimedOut,
                         (Some(error), _) => ConnectError::Open(error),
-                        (None, reason) => ConnectError::Closed(reason),
+                        (None, reason) => ConnectError::closed(reason),
                     };
                     self.life.handle_failed(error, gone);
                 }

@@ -269,7 +269,7 @@ impl fmt::Display for CredentialsError {
             Self::File { path, message, .. } => {
                 write!(
                     f,
-                    "cannot read {}: {message}; check the path",
+                    "cannot read {}: {message}; check the path, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
                     path.display()
                 )
             }

@@ -1,7 +1,9 @@
 //! What calls on the handles can fail with.
 
+mod hint;
 mod open;
 
+pub use hint::Hint;
 pub use open::{OpenCause, OpenError};
 
 use core::fmt;
@@ -10,6 +12,8 @@ use mqtt_session::{DisconnectReason, OptionsError, PublishError, Refusal, TopicE
 use shadow_proto::{
     ErrorCode, Failure, PubackCode, RegisterError, Rejection, RequestError, Stage, SubackCode,
 };
+
+use crate::endpoint::Scheme;
 
 /// Why a shadow request was not accepted.
 #[derive(Debug)]
@@ -269,7 +273,12 @@ pub enum ConnectError {
     /// The broker refused the CONNECT.
     Refused(Box<Refusal>),
     /// The connection ended before the broker answered the CONNECT.
-    Closed(DisconnectReason),
+    Closed {
+        /// How.
+        reason: DisconnectReason,
+        /// What is likely, if anything is.
+        hint: Option<Hint>,
+    },
     /// The attempt took longer than `connect_timeout`.
     TimedOut,
     /// The client was stopped.
@@ -277,6 +286,38 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// The connection ended before the broker answered, and nothing is likely of it.
+    #[must_use]
+    pub const fn closed(reason: DisconnectReason) -> Self {
+        Self::Closed { reason, hint: None }
+    }
+
+    /// What is likely, where the other side just hung up.
+    #[must_use]
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Open(error) => error.hint,
+            Self::Closed { hint, .. } => *hint,
+            Self::Options(_) | Self::Refused(_) | Self::TimedOut | Self::Stopped => None,
+        }
+    }
+
+    /// The same with what is likely, after an attempt with this scheme.
+    pub(crate) fn hinted(mut self, scheme: Scheme) -> Self {
+        match &mut self {
+            Self::Closed { reason, hint } => {
+                *hint = hint.or_else(|| Hint::unanswered(scheme, reason));
+            }
+            Self::Open(error) if scheme == Scheme::Mqtt => error.hint_if_ended(Hint::WantsTls),
+            Self::Open(_)
+            | Self::Options(_)
+            | Self::Refused(_)
+            | Self::TimedOut
+            | Self::Stopped => {}
+        }
+        self
+    }
+
     /// Whether trying again with the same options is pointless.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
@@ -286,7 +327,7 @@ impl ConnectError {
             Self::Refused(refusal) => refusal.is_permanent(),
             // A first connect that the server just closes is how AWS's just-in-time registration
             // begins.
-            Self::Closed(_) | Self::TimedOut => false,
+            Self::Closed { .. } | Self::TimedOut => false,
         }
     }
 }
@@ -297,7 +338,13 @@ impl fmt::Display for ConnectError {
             Self::Options(error) => error.fmt(f),
             Self::Open(error) => error.fmt(f),
             Self::Refused(refusal) => refusal.fmt(f),
-            Self::Closed(reason) => write!(f, "no answer to the CONNECT: {reason}"),
+            Self::Closed { reason, hint } => {
+                write!(f, "no answer to the CONNECT: {reason}")?;
+                match hint {
+                    Some(hint) => write!(f, "; {hint}"),
+                    None => Ok(()),
+                }
+            }
             Self::TimedOut => f.write_str("the broker could not be reached in time"),
             Self::Stopped => Stopped.fmt(f),
         }

@@ -144,8 +144,8 @@ pub use credentials::{
 pub use driver::{Driver, Runtime};
 pub use endpoint::{Endpoint, EndpointError, EndpointFlags, Purpose, Scheme};
 pub use error::{
-    CallbackError, ConnectError, NotReady, OpenCause, OpenError, PublishFailure, RequestFailure,
-    Stopped, SubscribeFailure,
+    CallbackError, ConnectError, Hint, NotReady, OpenCause, OpenError, PublishFailure,
+    RequestFailure, Stopped, SubscribeFailure,
 };
 pub use event::{ConnectionEvent, ConnectionInfo};
 pub use handle::{

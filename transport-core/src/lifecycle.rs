@@ -174,6 +174,7 @@ impl Lifecycle {
         if !self.is_connecting() {
             return;
         }
+        let error = error.hinted(self.options.endpoint.scheme());
         self.failures = self.failures.saturating_add(1);
         let permanent = error.is_permanent();
         let stops = permanent && self.options.reconnect.permanent == PermanentRefusal::Stop;

@@ -229,10 +229,11 @@ pub fn missing_for_client(client_id: &str, error: &ConnectError) -> Option<Strin
             _ => None,
         },
         // AWS IoT Core says nothing to those it does not let in. Others close for other reasons.
-        ConnectError::Closed(DisconnectReason::TransportClosed) => {
-            Some(format!("if this is AWS IoT Core, {lacks}"))
-        }
-        ConnectError::Closed(_)
+        ConnectError::Closed {
+            reason: DisconnectReason::TransportClosed,
+            hint: None,
+        } => Some(format!("if this is AWS IoT Core, {lacks}")),
+        ConnectError::Closed { .. }
         | ConnectError::Options(_)
         | ConnectError::Open(_)
         | ConnectError::TimedOut
@@ -412,7 +413,7 @@ mod tests {
             assert!(text.ends_with("iot:Connect on client/x"), "{code}: {text}");
         }
         assert_eq!(refused(0x89), None);
-        let closed = ConnectError::Closed(DisconnectReason::TransportClosed);
+        let closed = ConnectError::closed(DisconnectReason::TransportClosed);
         assert!(missing_for_client("x", &closed).is_some());
         assert_eq!(missing_for_client("x", &ConnectError::TimedOut), None);
     }

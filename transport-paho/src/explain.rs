@@ -44,7 +44,7 @@ pub(crate) fn known(error: &paho::Error, plan: &Plan) -> Option<ConnectError> {
         paho::Error::TcpConnectTimeout | paho::Error::Timeout => Some(ConnectError::TimedOut),
         // With TLS 1.3 a client certificate is refused only after the handshake.
         paho::Error::TcpConnectCompletionFailure if plan.tls.is_none() => {
-            Some(ConnectError::Closed(DisconnectReason::TransportClosed))
+            Some(ConnectError::closed(DisconnectReason::TransportClosed))
         }
         paho::Error::TcpConnectCompletionFailure
         | paho::Error::TcpTlsConnectFailure
@@ -68,7 +68,7 @@ pub(crate) fn find_out(
 ) {
     let closed = matches!(error, paho::Error::TcpConnectCompletionFailure);
     let guess = match closed {
-        true => ConnectError::Closed(DisconnectReason::TransportClosed),
+        true => ConnectError::closed(DisconnectReason::TransportClosed),
         false => ConnectError::Open(unknown(&plan)),
     };
     let work = {

@@ -12,7 +12,7 @@ use mosquitto::{broker, options};
 use testkit::{Pki, skip_or_fail};
 use tokio::time::timeout;
 use transport_tokio::{
-    ConnectError, ConnectOptions, MqttVersion, Qos, ShadowClient, TlsError, connect,
+    ConnectError, ConnectOptions, Hint, MqttVersion, Qos, ShadowClient, TlsError, connect,
 };
 
 const VERSIONS: [MqttVersion; 2] = [MqttVersion::V3_1_1, MqttVersion::V5];
@@ -200,4 +200,31 @@ async fn what_the_broker_or_its_certificate_is_refused_for() {
 
     let plain = error(options("mqtts", broker.port_of("ws"), &ca)).await;
     assert!(matches!(plain, TlsError::NotTls { .. }), "{plain:?}");
+}
+
+#[tokio::test]
+async fn a_port_for_something_else_is_guessed() {
+    let Ok(pki) = Pki::new() else {
+        return skip_or_fail("openssl");
+    };
+    let Some(broker) = broker(&pki) else {
+        return skip_or_fail("mosquitto");
+    };
+    let ca = pki.path("ca.pem");
+    let port = |listener| broker.port_of(listener);
+    for (scheme, port, hint) in [
+        ("mqtts", broker.port(), Hint::WithoutTls),
+        ("mqtts", port("wss"), Hint::WantsWebSocket),
+        ("mqtt", port("tls"), Hint::WantsTls),
+        ("mqtt", port("mutual"), Hint::WantsTls),
+        ("mqtt", port("ws"), Hint::WantsWebSocket),
+        ("ws", broker.port(), Hint::WithoutWebSocketOrWantsTls),
+        ("ws", port("tls"), Hint::WithoutWebSocketOrWantsTls),
+        ("wss", port("tls"), Hint::WithoutWebSocket),
+    ] {
+        let options = options(scheme, port, &ca);
+        let error = connect(options).await.unwrap_err();
+        assert_eq!(error.hint(), Some(hint), "{scheme}: {error}");
+        assert!(error.to_string().ends_with(&hint.to_string()), "{error}");
+    }
 }

@@ -28,7 +28,7 @@ use tokio::{
 };
 use transport_tokio::{
     ConnectError, ConnectOptions, ConnectionEvent, ConnectionEvents, DisconnectReason, Driver,
-    OpenError, connect_with, start_with,
+    Hint, OpenError, connect_with, start_with,
 };
 
 /// What the server does with each connection.
@@ -36,6 +36,8 @@ use transport_tokio::{
 enum Script {
     /// It ends in place of the CONNACK.
     Close,
+    /// It answers the CONNECT with this.
+    Say(&'static [u8]),
     /// After so long there is a DISCONNECT with this code.
     Disconnect(Duration, u8),
     /// The connection just ends after so long.
@@ -56,10 +58,14 @@ async fn serve(mut stream: DuplexStream, script: Script) {
     if script == Script::Close {
         return;
     }
+    if let Script::Say(what) = script {
+        stream.write_all(what).await.unwrap();
+        return;
+    }
     // Success, no session, no properties.
     stream.write_all(b"\x20\x03\x00\x00\x00").await.unwrap();
     match script {
-        Script::Close => {}
+        Script::Close | Script::Say(_) => {}
         Script::End(after) => sleep(after).await,
         Script::Disconnect(after, code) => {
             let mut rest = Vec::new();
@@ -172,8 +178,27 @@ async fn a_first_connection_that_the_server_closes_is_made_again() {
     // One attempt alone says that another may have more luck.
     let connector = |_| core::future::ready(open(Script::Close));
     let error = connect_with(options(), connector).await.unwrap_err();
-    assert!(matches!(error, ConnectError::Closed(_)), "{error:?}");
+    assert!(matches!(error, ConnectError::Closed { .. }), "{error:?}");
     assert!(!error.is_permanent());
+    assert_eq!(error.hint(), Some(Hint::WantsTls));
+}
+
+/// What a port for something else does with a CONNECT.
+#[tokio::test(start_paused = true)]
+async fn what_does_not_answer_like_mqtt_is_guessed() {
+    let alert = b"\x15\x03\x01\x00\x02\x02\x46";
+    let http = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+    for (script, hint) in [
+        (Script::Say(alert), Some(Hint::WantsTls)),
+        (Script::Say(http), Some(Hint::WantsWebSocket)),
+        (Script::Say(b"\x20\xff\xff\xff\xff"), None),
+    ] {
+        let connector = move |_| core::future::ready(open(script));
+        let error = connect_with(options(), connector).await.unwrap_err();
+        assert_eq!(error.hint(), hint, "{error}");
+        let hinted = hint.is_none_or(|hint| error.to_string().ends_with(&hint.to_string()));
+        assert!(hinted, "{error}");
+    }
 }
 
 /// The clock of the hour is virtual; what is counted is how often the driver runs.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     attempt::Opening,
-    error::{OpenCause, OpenError},
+    error::{Hint, OpenCause, OpenError},
     websocket::{WebSocket, WebSocketError},
 };
 
@@ -32,7 +32,18 @@ impl WebSocketStream {
         mut socket: WebSocket,
         mut inner: Layer,
     ) -> Result<Self, OpenError> {
-        let failed = |error| opening.error(&error, SystemTime::now());
+        #[cfg(feature = "_rustls")]
+        let encrypted = opening.tls.is_some();
+        #[cfg(not(feature = "_rustls"))]
+        let encrypted = false;
+        let hint = match encrypted {
+            true => Hint::WithoutWebSocket,
+            false => Hint::WithoutWebSocketOrWantsTls,
+        };
+        let failed = |error| {
+            let error = opening.error(&error, SystemTime::now());
+            error.if_ended(hint)
+        };
         let output = socket.output().split();
         write(&mut inner, &output).await.map_err(failed)?;
         let mut buffer = [0; 1024];
@@ -42,7 +53,7 @@ impl WebSocketStream {
                 count => socket.handle_bytes(buffer.get(..count).unwrap_or_default()),
             }
             if let Some(ended) = socket.end() {
-                ended.map_err(|error| opening.caused(error))?;
+                ended.map_err(|error| opening.caused(error).if_ended(hint))?;
                 // Opened and closed in one: the reader will see it.
                 break;
             }

@@ -3,13 +3,15 @@
 use core::fmt;
 use std::io;
 
+use super::hint::{self, Hint};
+
 #[cfg(feature = "sigv4")]
 use crate::credentials::CredentialsError;
 #[cfg(feature = "http-proxy")]
 use crate::proxy::ProxyError;
 use crate::tls::TlsError;
 #[cfg(feature = "websocket")]
-use crate::websocket::WebSocketError;
+use crate::websocket::{UpgradeError, WebSocketError};
 
 /// Why a transport could not be opened, or broke.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,6 +28,8 @@ pub struct OpenError {
     pub permanent: bool,
     /// What is wrong, where more is known of it than the system's error.
     pub cause: Option<Box<OpenCause>>,
+    /// What is likely, where nothing more is known.
+    pub hint: Option<Hint>,
 }
 
 impl OpenError {
@@ -38,6 +42,7 @@ impl OpenError {
             message: error.to_string().into(),
             permanent: false,
             cause: None,
+            hint: None,
         }
     }
 
@@ -50,6 +55,7 @@ impl OpenError {
             message: message.into(),
             permanent: true,
             cause: None,
+            hint: None,
         }
     }
 
@@ -63,6 +69,27 @@ impl OpenError {
             message: cause.to_string().into(),
             permanent: cause.is_permanent(),
             cause: Some(Box::new(cause)),
+            hint: None,
+        }
+    }
+
+    /// The same with what is likely, if the peer just ended the connection.
+    #[cfg(any(feature = "_rustls", feature = "websocket"))]
+    pub(crate) fn if_ended(mut self, hint: Hint) -> Self {
+        self.hint_if_ended(hint);
+        self
+    }
+
+    /// Adds what is likely, if the peer just ended the connection and nothing was said of it yet.
+    pub(crate) fn hint_if_ended(&mut self, hint: Hint) {
+        let ended = match self.cause.as_deref() {
+            #[cfg(feature = "websocket")]
+            Some(OpenCause::WebSocket(WebSocketError::Upgrade(UpgradeError::Closed))) => true,
+            Some(_) => false,
+            None => hint::is_end(self.kind),
+        };
+        if ended {
+            self.hint.get_or_insert(hint);
         }
     }
 
@@ -80,10 +107,13 @@ impl OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { doing, message, .. } = self;
-        if doing.is_empty() {
-            f.write_str(message)
-        } else {
-            write!(f, "cannot {doing}: {message}")
+        if !doing.is_empty() {
+            write!(f, "cannot {doing}: ")?;
+        }
+        f.write_str(message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
         }
     }
 }
