@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The time in which a newcomer sees the demo, on two cores with nothing built.
 const FIRST_SIGHT: Duration = Duration::from_secs(3 * 60);
 
-const EXTRAS: [Step; 12] = [
+const EXTRAS: [Step; 13] = [
     Step::new(
         "deny",
         "advisories, licences, sources; needs cargo-deny and GitHub",
@@ -74,6 +74,11 @@ const EXTRAS: [Step; 12] = [
         kill_long,
     ),
     Step::new(
+        "service-figures",
+        "the local server in release: updates a second, memory and start with 100000 shadows",
+        service_figures,
+    ),
+    Step::new(
         "fresh",
         "the demo on a fresh clone with nothing built, within 3 minutes; needs git",
         fresh,
@@ -84,7 +89,7 @@ pub(crate) fn main(args: &[String]) -> Result<(), Stop> {
     if args.is_empty() {
         say("cargo xtask extra NAME...  runs these checks, one after the other:");
         for step in &EXTRAS {
-            say(&format!("{:12}  {}", step.name, step.about));
+            say(&format!("{:15}  {}", step.name, step.about));
         }
         return Ok(());
     }
@@ -216,6 +221,24 @@ fn kill_long(cx: &Cx, _: &Workspace) -> Result<Done, String> {
     cx.cargo(["test", "--locked", "--package", "shadow-service"])
         .args(["--features", "server", "--test", "kill"])
         .env("SHADOW_KILL_ROUNDS", "200")
+        .limit(LIMIT)
+        .run()?;
+    Ok(Done::Passed)
+}
+
+/// The test has a store of 10000.
+fn service_figures(cx: &Cx, _: &Workspace) -> Result<Done, String> {
+    let of_service = ["--release", "--locked", "--package", "shadow-service"];
+    let of_service = || of_service.into_iter().chain(["--features", "server"]);
+    cx.cargo(["run"])
+        .args(of_service())
+        .args(["--example", "figures"])
+        .limit(LIMIT)
+        .run()?;
+    cx.cargo(["test"])
+        .args(of_service())
+        .args(["--test", "startup", "--", "--nocapture"])
+        .env("SHADOW_STARTUP_SHADOWS", "100000")
         .limit(LIMIT)
         .run()?;
     Ok(Done::Passed)

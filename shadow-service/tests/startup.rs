@@ -1,0 +1,105 @@
+//! A store of many shadows opens at once, however the process before it ended.
+//!
+//! The environment variable `SHADOW_STARTUP_SHADOWS` asks for another number of them.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::disallowed_methods, reason = "it measures time")]
+
+use core::time::Duration;
+use redb::{StorageBackend, backends::FileBackend};
+use shadow_proto::ShadowId;
+use shadow_service::{FileStore, Service, Settings, UnixTime};
+use std::{fs, io, path::Path, time::Instant};
+use testkit::TempDir;
+
+const LIMIT: Duration = Duration::from_millis(100);
+/// After a kill the whole file is read once, some 1.5 µs a shadow.
+const LIMIT_AFTER_A_KILL: Duration = Duration::from_secs(1);
+
+/// A file that takes no time to sync: nobody pulls the plug while it is filled.
+#[derive(Debug)]
+struct Unsynced(FileBackend);
+
+impl StorageBackend for Unsynced {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+}
+
+fn shadow(number: usize) -> ShadowId {
+    ShadowId::classic(&format!("thing-{number:06}")).unwrap()
+}
+
+const NOW: UnixTime = UnixTime::from_seconds(1_767_225_600);
+
+/// A store of `shadows` documents of 1 KB at `path`; the second path gets it as a killed process leaves it.
+fn fill(shadows: usize, path: &Path, killed: &Path) {
+    let mut file = fs::File::options();
+    let file = file.read(true).write(true).create_new(true).open(path);
+    let backend = Unsynced(FileBackend::new(file.unwrap()).unwrap());
+    let store = FileStore::with_backend(backend).unwrap();
+    let mut service = Service::with_store(Settings::default(), store);
+    let text = "x".repeat(1000);
+    let payload = format!(r#"{{"state":{{"reported":{{"text":"{text}"}}}}}}"#);
+    for number in 0..shadows {
+        let _ = service
+            .update(&shadow(number), payload.as_bytes(), NOW)
+            .unwrap();
+    }
+    let _ = fs::copy(path, killed).unwrap();
+}
+
+/// The least of five tries: what else the machine does is not asked.
+fn least(mut start: impl FnMut() -> Duration) -> Duration {
+    (0..5).map(|_| start()).min().unwrap()
+}
+
+#[test]
+fn a_store_of_many_shadows_opens_at_once() {
+    let shadows = std::env::var("SHADOW_STARTUP_SHADOWS").ok();
+    let shadows = shadows.and_then(|number| number.parse().ok());
+    let shadows: usize = shadows.unwrap_or(10_000);
+    let (ended, killed, again) = (TempDir::new(), TempDir::new(), TempDir::new());
+    let file = |directory: &TempDir| directory.path().join(FileStore::FILE_NAME);
+    let began = Instant::now();
+    fill(shadows, &file(&ended), &file(&killed));
+    println!(
+        "filled with {shadows} shadows of 1 KB in {:?}",
+        began.elapsed()
+    );
+
+    let open = |directory: &TempDir| {
+        let began = Instant::now();
+        let store = FileStore::open(directory.path()).unwrap();
+        let service = Service::with_store(Settings::default(), store);
+        // The first answer belongs to the start.
+        let last = service.document(&shadow(shadows - 1), NOW).unwrap();
+        let took = began.elapsed();
+        assert!(last.is_some());
+        took
+    };
+    let after_an_end = least(|| open(&ended));
+    let after_a_kill = least(|| {
+        let _ = fs::copy(file(&killed), file(&again)).unwrap();
+        open(&again)
+    });
+    println!("opened after a clean end in {after_an_end:?}, after a kill in {after_a_kill:?}");
+    assert!(after_an_end < LIMIT, "{after_an_end:?}");
+    assert!(after_a_kill < LIMIT_AFTER_A_KILL, "{after_a_kill:?}");
+}
