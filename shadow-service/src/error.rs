@@ -99,6 +99,16 @@ impl ShadowError {
         }
     }
 
+    /// The message alone, as a JSON object.
+    #[cfg(feature = "http")]
+    pub(crate) fn message_document(&self) -> String {
+        let mut out = String::new();
+        let mut members = Members::open(&mut out);
+        members.text("message", &alloc::format!("{self}"));
+        members.close();
+        out
+    }
+
     /// The exception that the REST API's model names for this code, as the header
     /// `x-amzn-ErrorType` carries it.
     #[must_use]

@@ -56,8 +56,9 @@ pub use record::DecodeError;
 pub use reply::{Answer, Handled, Ignored, Outgoing, Page};
 pub use service::Service;
 pub use settings::{
-    AbsentVersion, Behaviour, DeltaPolicy, EmptyToken, Limits, MessageOrder, NullInArrayObject,
-    Rate, Settings,
+    AbsentVersion, AssumeError, Assumption, Behaviour, DeltaPolicy, EmptyToken, InFlightScope,
+    IntegerRange, Limits, MessageOrder, NullInArrayObject, NullInArrayText, Rate, RestDelete,
+    RestError, Retained, Settings, SigningName,
 };
 pub use shadow_proto;
 pub use store::{After, MemoryStore, Store, StoreError};

@@ -4,7 +4,9 @@ use crate::{
     document::{Patch, Section},
     error::{Rejection, ShadowError},
     parse::{ParseError, Reader},
-    settings::{Behaviour, EmptyToken, Limits, NullInArrayObject, Settings},
+    settings::{
+        Behaviour, EmptyToken, IntegerRange, Limits, NullInArrayObject, NullInArrayText, Settings,
+    },
     value::{MAX_NESTING, Object, Scalar, Value},
     write::Members,
 };
@@ -131,6 +133,9 @@ impl Envelope {
                 .map(Into::into),
         };
         match &self.token {
+            Some(Value::Leaf(Scalar::Null, ())) if behaviour.refuse_null_token => {
+                Err(invalid(None))
+            }
             None | Some(Value::Leaf(Scalar::Null, ())) => Ok(None),
             Some(Value::Leaf(Scalar::String(token), ())) => match behaviour.empty_token {
                 _ if token.len() > MAX_CLIENT_TOKEN => Err(invalid(Some(token))),
@@ -151,6 +156,7 @@ impl Envelope {
             Some(Value::Object(state)) => sections(state)?,
             Some(Value::Leaf(..) | Value::Array(_)) => return Err(ShadowError::StateNotObject),
         };
+        state.check_integers(&settings.behaviour)?;
         state.check_nulls(&settings.behaviour)?;
         state.check_depth(self.too_deep, &settings.limits, &settings.behaviour)?;
         let version = match &self.version {
@@ -228,6 +234,18 @@ impl State {
         })
     }
 
+    fn check_integers(&self, behaviour: &Behaviour) -> Result<(), ShadowError> {
+        let large = match behaviour.integers {
+            IntegerRange::Any => return Ok(()),
+            IntegerRange::Bits64 => large_integer,
+        };
+        let mut members = self.objects().flat_map(Object::iter);
+        if members.any(|(_, value)| large(value)) {
+            return Err(ShadowError::InvalidJson);
+        }
+        Ok(())
+    }
+
     fn check_nulls(&self, behaviour: &Behaviour) -> Result<(), ShadowError> {
         let members = self.objects().flat_map(Object::iter);
         let refused = match behaviour.null_in_array_object {
@@ -236,7 +254,10 @@ impl State {
         };
         for (_, value) in members {
             if refused(value, false) {
-                return Err(ShadowError::NullInArray);
+                return Err(match behaviour.null_in_array_text {
+                    NullInArrayText::OfItsOwn => ShadowError::NullInArray,
+                    NullInArrayText::InvalidJson => ShadowError::InvalidJson,
+                });
             }
         }
         Ok(())
@@ -274,5 +295,18 @@ fn null_in_array(value: &Value<Timestamp>, inside: bool) -> bool {
         Value::Leaf(scalar, _) => inside && *scalar == Scalar::Null,
         Value::Array(elements) => elements.iter().any(|value| null_in_array(value, true)),
         Value::Object(object) => object.iter().any(|(_, value)| null_in_array(value, inside)),
+    }
+}
+
+/// Whether an integer somewhere in `value` does not fit 64 bits.
+fn large_integer(value: &Value<Timestamp>) -> bool {
+    match value {
+        Value::Leaf(Scalar::Number(number), _) => {
+            let text = number.as_str();
+            !text.contains(['.', 'e', 'E']) && text.parse::<i64>().is_err()
+        }
+        Value::Leaf(..) => false,
+        Value::Array(elements) => elements.iter().any(large_integer),
+        Value::Object(object) => object.iter().any(|(_, value)| large_integer(value)),
     }
 }

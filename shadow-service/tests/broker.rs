@@ -17,7 +17,7 @@ use mqtt5::{
 };
 use shadow_proto::Topic;
 use shadow_service::{
-    Settings, UnixTime,
+    Retained, Settings, UnixTime,
     local::{
         Clock, ListenError, Options, Server, StartError,
         broker::{Broker, BrokerOptions},
@@ -33,6 +33,8 @@ const VERSIONS: [ProtocolVersion; 2] = [ProtocolVersion::V311, ProtocolVersion::
 struct Client {
     mqtt: MqttClient,
     heard: mpsc::UnboundedReceiver<Message>,
+    /// How many requests were heard.
+    requests: usize,
 }
 
 impl Client {
@@ -52,7 +54,12 @@ impl Client {
         mqtt.subscribe_with_options(filter, options, forward)
             .await
             .unwrap();
-        Self { mqtt, heard }
+        let requests = 0;
+        Self {
+            mqtt,
+            heard,
+            requests,
+        }
     }
 
     async fn publish(&self, topic: &str, payload: &str) {
@@ -69,7 +76,9 @@ impl Client {
             if message.topic == "$aws/things/sentinel/shadow/get/rejected" {
                 return heard;
             }
-            if !is_request(&message.topic) {
+            if is_request(&message.topic) {
+                self.requests += 1;
+            } else {
                 heard.push(message);
             }
         }
@@ -182,6 +191,34 @@ async fn what_aws_forbids_ends_the_connection() {
     }
     let heard = watcher.until_quiet().await;
     assert!(heard.is_empty(), "{heard:?}");
+}
+
+#[tokio::test]
+async fn a_request_with_retain_is_dropped_or_served_if_so_assumed() {
+    for (retained, answers) in [(Retained::Drop, 0), (Retained::Serve, 2)] {
+        let mut options = Options::on_free_ports();
+        options.settings.behaviour.retained = retained;
+        let server = Server::start(options).await.unwrap();
+        let mut client = Client::connect(&server, version_5(), "$aws/things/#").await;
+        let options = PublishOptions {
+            retain: true,
+            qos: QoS::AtLeastOnce,
+            ..PublishOptions::default()
+        };
+        let topic = "$aws/things/lamp/shadow/update";
+        let published = client
+            .mqtt
+            .publish_with_options(topic, r#"{"state":{}}"#, options);
+        published.await.unwrap();
+        // The connection is the same one still.
+        assert_eq!(client.until_quiet().await.len(), answers, "{retained:?}");
+        // Nothing is kept for those who come later.
+        let late = ConnectOptions::new("late");
+        let mut late = Client::connect(&server, late, "$aws/things/#").await;
+        let heard = late.until_quiet().await;
+        assert!(heard.is_empty(), "{heard:?}");
+        assert_eq!(late.requests, 1, "the one that asks for quiet");
+    }
 }
 
 #[tokio::test]

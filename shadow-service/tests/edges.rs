@@ -3,8 +3,8 @@
 
 use core::time::Duration;
 use shadow_service::{
-    AbsentVersion, DeltaPolicy, EmptyToken, Ignored, MessageOrder, NullInArrayObject,
-    NumberEquality, Rate, Service, Settings, UnixTime, shadow_proto::ShadowId,
+    AbsentVersion, DeltaPolicy, EmptyToken, Ignored, IntegerRange, MessageOrder, NullInArrayObject,
+    NullInArrayText, NumberEquality, Rate, Service, Settings, UnixTime, shadow_proto::ShadowId,
     shadow_proto::TopicPrefix,
 };
 
@@ -392,6 +392,10 @@ fn tokens() {
         "before the missing state"
     );
 
+    assert!(!update(&mut service, request("null")).contains("oken"));
+    let mut service = with(|settings| settings.behaviour.refuse_null_token = true);
+    assert_eq!(update(&mut service, request("null")), invalid);
+
     let mut service = with(|settings| settings.behaviour.empty_token = EmptyToken::Ignore);
     assert!(!update(&mut service, request(r#""""#)).contains("clientToken"));
     let mut service = with(|settings| {
@@ -430,6 +434,44 @@ fn nulls_inside_arrays() {
     assert_eq!(stored(NullInArrayObject::Drop), desired(r#"[{"y":1}]"#));
     let refused = rejected(400, "Arrays must not contain null");
     assert_eq!(stored(NullInArrayObject::Reject), refused);
+    let mut service = with(|settings| {
+        settings.behaviour.null_in_array_text = NullInArrayText::InvalidJson;
+    });
+    let refused = rejected(400, "Invalid JSON");
+    assert_eq!(update(&mut service, request("[null]")), refused);
+}
+
+#[test]
+fn how_large_an_integer_may_be() {
+    let large = [
+        "9223372036854775808",
+        "-9223372036854775809",
+        r#"{"x":[1,123456789012345678901234567890]}"#,
+    ];
+    let others = [
+        "9223372036854775807",
+        "-9223372036854775808",
+        "123456789012345678901234567890.0",
+        "1e99",
+        r#""9223372036854775808""#,
+    ];
+    let request = |value: &str| format!(r#"{{"state":{{"reported":{{"a":{value}}}}}}}"#);
+    for value in large.iter().chain(&others) {
+        let mut any = service();
+        assert!(update(&mut any, request(value)).contains(r#""version":1"#));
+        assert_eq!(
+            state(&mut any),
+            format!(r#"{{"reported":{{"a":{value}}}}}"#)
+        );
+    }
+    let bits = || with(|settings| settings.behaviour.integers = IntegerRange::Bits64);
+    for value in large {
+        let refused = rejected(400, "Invalid JSON");
+        assert_eq!(update(&mut bits(), request(value)), refused);
+    }
+    for value in others {
+        assert!(update(&mut bits(), request(value)).contains(r#""version":1"#));
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use core::time::Duration;
 use shadow_proto::{Operation, ShadowId};
 use shadow_service::{
-    MemoryStore, Service, Settings, UnixTime,
+    InFlightScope, MemoryStore, Service, Settings, UnixTime,
     local::{Batch, Clock, Engine, EngineOptions},
 };
 use std::sync::{Arc, Mutex};
@@ -24,6 +24,10 @@ struct Bench {
 
 impl Bench {
     fn new(rules: &[&str], in_flight: Option<u32>) -> Self {
+        Self::with(Settings::default(), rules, in_flight)
+    }
+
+    fn with(settings: Settings, rules: &[&str], in_flight: Option<u32>) -> Self {
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&log);
         let mut options = EngineOptions::default();
@@ -33,7 +37,7 @@ impl Bench {
         }));
         options.faults = rules.iter().map(|rule| rule.parse().unwrap()).collect();
         options.in_flight = in_flight;
-        let service = Service::with_store(Settings::default(), Box::new(MemoryStore::new()) as _);
+        let service = Service::with_store(settings, Box::new(MemoryStore::new()) as _);
         let (engine, messages) = Engine::new(service, options);
         Self {
             engine,
@@ -186,6 +190,34 @@ async fn beyond_so_many_in_flight_a_request_is_refused() {
         bench.last(),
         "mqtt get lamp: 404 No shadow exists with name: 'lamp'"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_in_flight_are_counted_of_each_connection_if_so_assumed() {
+    let mut settings = Settings::default();
+    settings.behaviour.in_flight = InFlightScope::Connection;
+    let bench = Bench::with(settings, &["delay=30s"], Some(1));
+    let get = |client: Option<&'static str>, thing: &str| {
+        let topic = format!("$aws/things/{thing}/shadow/get");
+        let engine = bench.engine.clone();
+        async move { engine.handle_publish_of(client, &topic, b"").await }
+    };
+    get(Some("one"), "a").await.unwrap();
+    get(Some("two"), "a").await.unwrap();
+    assert_eq!(
+        bench.last(),
+        "mqtt get a: 404 No shadow exists with name: 'a'"
+    );
+    get(Some("one"), "b").await.unwrap();
+    assert_eq!(bench.last(), "mqtt get b: 429 TOO_MANY_REQUESTS");
+    // Whose connection it is may be unknown: then things are counted.
+    get(None, "c").await.unwrap();
+    get(None, "c").await.unwrap();
+    assert_eq!(bench.last(), "mqtt get c: 429 TOO_MANY_REQUESTS");
+    // A connection of the REST data plane has one at a time.
+    let thing = ShadowId::classic("c").unwrap();
+    let answer = bench.engine.call(&thing, Operation::Get, b"").await;
+    assert_eq!(answer.unwrap_err().error.code(), 404);
 }
 
 #[tokio::test(start_paused = true)]

@@ -310,6 +310,39 @@ async fn errors_say_what_and_why() {
 }
 
 #[tokio::test]
+async fn what_is_said_and_who_may_sign_can_be_assumed() {
+    let mut settings = Settings::default();
+    for text in [
+        "rest-error=message",
+        "rest-delete=empty",
+        "rest-signing=iotdata",
+    ] {
+        settings.behaviour.assume(text).unwrap();
+    }
+    let server = start(settings).await;
+    let mut client = Client::connect(server.http.address()).await;
+    let lamp = "/things/lamp/shadow";
+    let reply = client.send("GET", lamp, b"").await;
+    let message = r#"{"message":"No shadow exists with name: 'lamp'"}"#;
+    assert_eq!((reply.status, &*reply.body), (404, message));
+    let _ = client.send("POST", lamp, br#"{"state":{}}"#).await;
+    let reply = client.send("DELETE", lamp, b"").await;
+    assert_eq!((reply.status, &*reply.body), (200, ""));
+
+    // A page of nothing tells who got through.
+    let list = "/api/things/shadow/ListNamedShadowsForThing/lamp";
+    for (name, status) in [("iotdata", 200), ("iotdevicegateway", 403), ("s3", 403)] {
+        let credential = format!("Credential=AKIDEXAMPLE/20260102/eu-west-1/{name}/aws4_request");
+        let signed = format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=00");
+        let head = format!("GET {list} HTTP/1.1\r\nHost: x\r\nAuthorization: {signed}\r\n\r\n");
+        client.0.get_mut().write_all(head.as_bytes()).await.unwrap();
+        assert_eq!(client.read().await.status, status, "{name}");
+    }
+    let unsigned = client.send("GET", list, b"").await;
+    assert_eq!(unsigned.status, 200);
+}
+
+#[tokio::test]
 async fn a_body_that_is_too_large_is_refused_unread() {
     let mut settings = Settings::default();
     settings.limits.max_payload_bytes = 1000;

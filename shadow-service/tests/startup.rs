@@ -50,7 +50,7 @@ const NOW: UnixTime = UnixTime::from_seconds(1_767_225_600);
 
 /// A store of `shadows` documents of 1 KB at `path`; the second path gets it as a killed process leaves it.
 fn fill(shadows: usize, path: &Path, killed: &Path) {
-    let mut file = fs::File::options();
+    let mut file = fs::OpenOptions::new();
     let file = file.read(true).write(true).create_new(true).open(path);
     let backend = Unsynced(FileBackend::new(file.unwrap()).unwrap());
     let store = FileStore::with_backend(backend).unwrap();

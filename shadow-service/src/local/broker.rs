@@ -11,6 +11,7 @@ mod inside;
 use crate::{
     local::{Batch, Engine, ListenError, StartError, TlsFiles},
     reply::{Ignored, Outgoing},
+    settings::Retained,
 };
 use alloc::{
     boxed::Box,
@@ -179,10 +180,11 @@ impl Broker {
         let mut config = config(options);
         let router = Arc::new(OnceLock::new());
         let messages = service.map(|(engine, messages)| {
-            let prefix = engine.service().settings().prefix.clone();
+            let settings = engine.service().settings().clone();
             config.event_handler = Some(Arc::new(Tap {
                 engine,
-                prefix,
+                prefix: settings.prefix,
+                retained: settings.behaviour.retained,
                 router: Arc::clone(&router),
             }));
             messages
@@ -331,6 +333,7 @@ async fn publish(router: Arc<MessageRouter>, messages: Option<mpsc::Receiver<Bat
 struct Tap {
     engine: Engine,
     prefix: TopicPrefix,
+    retained: Retained,
     /// Weak, for the router has this: else neither, and no store, would ever be given back.
     router: Arc<OnceLock<Weak<MessageRouter>>>,
 }
@@ -341,17 +344,36 @@ impl Tap {
         let Some(topic) = topic else {
             return PublishAction::Continue;
         };
-        if event.retain || !topic.kind().is_request() {
-            // AWS forbids both and may close the connection. So do we, that it be noticed here.
+        // AWS forbids both and may close the connection. So do we, that it be noticed here.
+        if !topic.kind().is_request() {
             self.expel(&event).await;
             return PublishAction::Handled;
         }
-        match self
-            .engine
-            .handle_publish(&event.topic, &event.payload)
-            .await
-        {
+        match self.retained {
+            _ if !event.retain => {}
+            Retained::Serve => {}
+            Retained::Drop => {
+                tracing::warn!(
+                    name: "shadow.retained", client = %event.client_id, topic = %event.topic,
+                    "a request with RETAIN is not served"
+                );
+                return PublishAction::Handled;
+            }
+            Retained::Disconnect => {
+                self.expel(&event).await;
+                return PublishAction::Handled;
+            }
+        }
+        let served =
+            self.engine
+                .handle_publish_of(Some(&event.client_id), &event.topic, &event.payload);
+        match served.await {
             Ok(()) | Err(Ignored::NotARequest | Ignored::NotAShadowTopic) => {}
+        }
+        if event.retain {
+            let mut packet = PublishPacket::new(&*event.topic, event.payload.clone(), event.qos);
+            packet.packet_id = event.packet_id;
+            return PublishAction::Transform(packet);
         }
         // Other clients may watch the requests.
         PublishAction::Continue

@@ -10,6 +10,7 @@ use crate::{
     },
     reply::{Answer, Handled, Ignored, Outgoing, Page},
     service::Service,
+    settings::InFlightScope,
     store::Store,
     time::UnixTime,
 };
@@ -40,6 +41,7 @@ struct Inner {
     observer: Option<Observer>,
     gate: Arc<Gate>,
     in_flight: Option<u32>,
+    scope: InFlightScope,
     trouble: Option<Trouble>,
     recent: Recent,
 }
@@ -53,7 +55,8 @@ pub struct EngineOptions {
     /// Who is told of every request.
     pub observer: Option<Observer>,
     /// How many requests of a thing may be in flight: they have come, and their answers are not
-    /// published yet. More are answered with 429. AWS has 10. Default: any number.
+    /// published yet. More are answered with 429. AWS has 10, of a thing or of a connection:
+    /// [`Behaviour::in_flight`](crate::Behaviour::in_flight). Default: any number.
     pub in_flight: Option<u32>,
     /// What is to go wrong. Delays are tokio's.
     pub faults: Vec<FaultRule>,
@@ -148,6 +151,7 @@ impl Engine {
         let (outgoing, messages) = mpsc::channel(QUEUE);
         let faults = options.faults;
         let inner = Inner {
+            scope: service.settings().behaviour.in_flight,
             service: Mutex::new(service),
             clock: options.clock,
             outgoing,
@@ -165,8 +169,26 @@ impl Engine {
     /// # Errors
     /// [`Ignored`] if the topic carries no requests.
     pub async fn handle_publish(&self, topic: &str, payload: &[u8]) -> Result<(), Ignored> {
+        self.handle_publish_of(None, topic, payload).await
+    }
+
+    /// As [`handle_publish`](Self::handle_publish), for a broker that knows whose message it is:
+    /// `client` is the client id of the connection.
+    ///
+    /// # Errors
+    /// [`Ignored`] if the topic carries no requests.
+    pub async fn handle_publish_of(
+        &self,
+        client: Option<&str>,
+        topic: &str,
+        payload: &[u8],
+    ) -> Result<(), Ignored> {
         let (shadow, operation) = self.service().request(topic)?;
-        let (fate, guard) = self.fate(&shadow);
+        let whose = match self.0.scope {
+            InFlightScope::Thing => shadow.thing(),
+            InFlightScope::Connection => client.unwrap_or_else(|| shadow.thing()),
+        };
+        let (fate, guard) = self.fate(&shadow, Some(whose));
         // Closed means that the server stops: the request is served and nobody hears of it.
         let place = self.0.outgoing.reserve().await;
         let now = self.0.clock.now();
@@ -221,7 +243,11 @@ impl Engine {
         operation: Operation,
         payload: &[u8],
     ) -> Result<Answer, Rejection> {
-        let (fate, guard) = self.fate(shadow);
+        let whose = match self.0.scope {
+            InFlightScope::Thing => Some(shadow.thing()),
+            InFlightScope::Connection => None,
+        };
+        let (fate, guard) = self.fate(shadow, whose);
         let place = self.0.outgoing.reserve().await;
         let now = self.0.clock.now();
         let (answer, fault) = {
@@ -307,18 +333,24 @@ impl Engine {
         &self.0.clock
     }
 
+    /// What is assumed of the open questions.
+    #[cfg(feature = "http")]
+    pub(crate) fn behaviour(&self) -> crate::settings::Behaviour {
+        self.service().settings().behaviour
+    }
+
     /// What was served lately.
     #[cfg(feature = "http")]
     pub(crate) fn recent(&self) -> &Recent {
         &self.0.recent
     }
 
-    /// What becomes of a request, and its place among those in flight.
-    fn fate(&self, shadow: &ShadowId) -> (Fate, Option<Arc<InFlight>>) {
-        let guard = match self.0.in_flight {
+    /// What becomes of a request, and its place among those of `whose` in flight.
+    fn fate(&self, shadow: &ShadowId, whose: Option<&str>) -> (Fate, Option<Arc<InFlight>>) {
+        let guard = match self.0.in_flight.zip(whose) {
             None => None,
-            Some(most) => {
-                let guard = self.0.gate.enter(shadow.thing(), most);
+            Some((most, whose)) => {
+                let guard = self.0.gate.enter(whose, most);
                 if guard.is_none() {
                     let error = ShadowError::TooManyRequests;
                     let nameless = !self.service().settings().behaviour.echo_throttled_token;

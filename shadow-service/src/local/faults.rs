@@ -246,46 +246,46 @@ impl Trouble {
     }
 }
 
-/// How many requests of each thing are in flight.
+/// How many requests of each thing, or each connection, are in flight.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
-    things: Mutex<BTreeMap<String, u32>>,
+    counts: Mutex<BTreeMap<String, u32>>,
 }
 
 /// A request in flight, until dropped.
 #[derive(Debug)]
 pub(crate) struct InFlight {
     gate: Arc<Gate>,
-    thing: String,
+    whose: String,
 }
 
 impl Gate {
-    /// `None` if `most` requests of this thing are in flight.
-    pub(crate) fn enter(self: &Arc<Self>, thing: &str, most: u32) -> Option<Arc<InFlight>> {
-        let mut things = self.things();
-        let count = things.entry(thing.to_owned()).or_default();
+    /// `None` if `most` requests of this thing, or connection, are in flight.
+    pub(crate) fn enter(self: &Arc<Self>, whose: &str, most: u32) -> Option<Arc<InFlight>> {
+        let mut counts = self.counts();
+        let count = counts.entry(whose.to_owned()).or_default();
         if *count >= most.max(1) {
             return None;
         }
         *count += 1;
         Some(Arc::new(InFlight {
             gate: Arc::clone(self),
-            thing: thing.to_owned(),
+            whose: whose.to_owned(),
         }))
     }
 
-    fn things(&self) -> MutexGuard<'_, BTreeMap<String, u32>> {
-        self.things.lock().unwrap_or_else(PoisonError::into_inner)
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<String, u32>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let mut things = self.gate.things();
-        if let Some(count) = things.get_mut(&self.thing) {
+        let mut counts = self.gate.counts();
+        if let Some(count) = counts.get_mut(&self.whose) {
             *count -= 1;
             if *count == 0 {
-                things.remove(&self.thing);
+                counts.remove(&self.whose);
             }
         }
     }
@@ -361,6 +361,6 @@ mod tests {
         drop(first);
         assert!(gate.enter("t", 2).is_some());
         drop(second);
-        assert!(gate.things().is_empty(), "nothing is kept of idle things");
+        assert!(gate.counts().is_empty(), "nothing is kept of idle things");
     }
 }

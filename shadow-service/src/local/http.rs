@@ -12,6 +12,7 @@ use crate::local::{StartError, tls::TlsFiles};
 use crate::{
     error::{Rejection, ShadowError},
     local::{Engine, ListenError},
+    settings::{RestDelete, RestError, SigningName},
 };
 use alloc::{format, string::String, sync::Arc};
 use bytes::Bytes;
@@ -220,11 +221,14 @@ async fn respond(data: &Data, request: Request<Incoming>) -> Response<Full<Bytes
     let number = data.requests.fetch_add(1, Ordering::Relaxed);
     let (status, body, exception) = match answer(&data.engine, request).await {
         Ok(body) => (200, body, None),
-        Err(rejection) => (
-            rejection.error.code(),
-            rejection.payload(),
-            Some(rejection.error.exception()),
-        ),
+        Err(rejection) => {
+            let error = &rejection.error;
+            let body = match data.engine.behaviour().rest_error {
+                RestError::Document => rejection.payload(),
+                RestError::Message => error.message_document(),
+            };
+            (error.code(), body, Some(error.exception()))
+        }
     };
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
@@ -243,7 +247,8 @@ async fn respond(data: &Data, request: Request<Incoming>) -> Response<Full<Bytes
 
 async fn answer(engine: &Engine, request: Request<Incoming>) -> Result<String, Rejection> {
     let (head, body) = request.into_parts();
-    if foreign(&head.headers) {
+    if foreign(&head.headers) || signed_for_another(&head.headers, engine.behaviour().rest_signing)
+    {
         return Err(ShadowError::Forbidden.into());
     }
     // Read even where it means nothing, so that the connection can take the next request.
@@ -257,7 +262,10 @@ async fn answer(engine: &Engine, request: Request<Incoming>) -> Result<String, R
                 Operation::Update => &payload,
             };
             let answer = engine.call(&shadow, operation, payload).await?;
-            Ok(answer.body)
+            Ok(match (operation, engine.behaviour().rest_delete) {
+                (Operation::Delete, RestDelete::Empty) => String::new(),
+                _ => answer.body,
+            })
         }
         Route::List {
             thing,
@@ -281,6 +289,23 @@ fn foreign(headers: &hyper::HeaderMap) -> bool {
         .iter()
         .find_map(|scheme| origin.strip_prefix(*scheme));
     site.is_none() || site != host
+}
+
+/// Whether the request is signed for a service whose name is not `wanted`. AWS's form is
+/// `AWS4-HMAC-SHA256 Credential=ID/DATE/REGION/NAME/aws4_request, …`.
+fn signed_for_another(headers: &hyper::HeaderMap, wanted: SigningName) -> bool {
+    let wanted = match wanted {
+        SigningName::Any => return false,
+        SigningName::IotData => "iotdata",
+        SigningName::IotDeviceGateway => "iotdevicegateway",
+    };
+    let Some(signed) = headers.get(hyper::header::AUTHORIZATION) else {
+        return false;
+    };
+    let scope = signed.to_str().unwrap_or_default();
+    let scope = scope.split_once("Credential=").unwrap_or_default().1;
+    let scope = scope.split(',').next().unwrap_or_default();
+    scope.rsplit('/').nth(1) != Some(wanted)
 }
 
 /// The request's body, if it comes in time and is no larger than the service takes.
