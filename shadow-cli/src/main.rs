@@ -28,9 +28,17 @@ fn main() -> ExitCode {
     if words.get(1).is_some_and(|word| word == "local") {
         return shadow_service::local::program::main(words.drain(2..));
     }
+    let json = words.iter().any(|word| word == "--json");
     let matches = match cli::command().try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) => {
+            if json && error.use_stderr() {
+                // The first line says what is wrong, the others how it would be right.
+                let text = error.to_string();
+                let text = text.lines().next().unwrap_or_default();
+                let text = text.strip_prefix("error: ").unwrap_or(text);
+                Printer::new(json).problem_line(&Problem::Usage(text.to_owned()));
+            }
             // Help and version are no errors. Nobody reading is none either.
             let _ = error.print();
             return if error.use_stderr() {

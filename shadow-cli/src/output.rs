@@ -1,6 +1,9 @@
 //! What is printed: for eyes, or one JSON object per line.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use transport_tokio::{Document, Field, Json, Metadata, ShadowId, Timestamp, Version};
 
@@ -15,6 +18,9 @@ pub(crate) struct Printer {
     pub(crate) json: bool,
     color: bool,
 }
+
+/// Standard output is the process's, and so is that it is closed.
+static UNREAD: AtomicBool = AtomicBool::new(false);
 
 const RESET: &str = "\x1b[0m";
 const BOLD: &str = "\x1b[1m";
@@ -36,7 +42,14 @@ impl Printer {
     /// A line on standard output. Nobody reading is no fault of ours.
     pub(crate) fn line(self, text: &str) {
         let mut out = std::io::stdout().lock();
-        let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+        if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
+            UNREAD.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether nobody reads what is printed, as far as is known.
+    pub(crate) fn is_unread(self) -> bool {
+        UNREAD.load(Ordering::Relaxed)
     }
 
     /// A line beside what was asked for: on standard error.
@@ -46,16 +59,21 @@ impl Printer {
 
     pub(crate) fn problem(self, problem: &Problem) {
         if self.json {
-            let mut line = Line::new(problem.kind());
-            if let Problem::Rejected(rejection) = problem {
-                line.raw("code", &rejection.code.to_string());
-                line.text("message", &rejection.message);
-            } else {
-                line.text("message", &problem.to_string());
-            }
-            self.line(&line.end());
+            self.problem_line(problem);
         }
         self.note(&problem.to_string());
+    }
+
+    /// The object that tells of it.
+    pub(crate) fn problem_line(self, problem: &Problem) {
+        let mut line = Line::new(problem.kind());
+        if let Problem::Rejected(rejection) = problem {
+            line.raw("code", &rejection.code.to_string());
+            line.text("message", &rejection.message);
+        } else {
+            line.text("message", &problem.to_string());
+        }
+        self.line(&line.end());
     }
 
     pub(crate) fn bold(self, text: &str) -> String {

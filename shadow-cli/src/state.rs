@@ -81,10 +81,17 @@ pub(crate) fn document(word: &str) -> Result<Document, Problem> {
             (text, "standard input")
         }
         _ => match word.strip_prefix('@') {
+            Some("") => return Err(Problem::Usage("@: which file?".to_owned())),
             Some(path) => {
                 let text = std::fs::read_to_string(path);
                 let text = text.map_err(|error| problem::file(Path::new(path), &error))?;
                 (text, path)
+            }
+            None if !word.trim_start().starts_with(['{', '[', '"']) => {
+                return Err(Problem::Usage(match word.contains('=') {
+                    true => format!("{word}: of which section? --desired {word}, or --reported"),
+                    false => format!("{word}: not JSON; a file is @{word}, standard input is -"),
+                }));
             }
             None => (word.to_owned(), word),
         },
@@ -175,6 +182,9 @@ mod tests {
             r#"{"color":"red"}"#,
             r#"{"state":1}"#,
             "@/no/such/file",
+            "@",
+            "color=teal",
+            "state.json",
         ] {
             document(wrong).unwrap_err();
         }

@@ -12,6 +12,8 @@
 )]
 #![cfg(unix)]
 
+#[path = "cli/edges.rs"]
+mod edges;
 #[path = "cli/list.rs"]
 mod list;
 #[path = "cli/offline.rs"]

@@ -36,6 +36,7 @@ pub(super) async fn sync(matches: &ArgMatches, context: &Context) -> Result<u8, 
         shadow: shadow.clone(),
         state: found.clone().unwrap_or_else(Tree::empty),
         refused: None,
+        waiting: false,
     };
     let kept = async {
         let document = followed.ready(&mut events).await?;
@@ -76,8 +77,10 @@ struct Replica<'a> {
     shadow: Shadow,
     /// What the file holds, as far as is known.
     state: Tree,
-    /// The text of a file that was of no use, so that it is said once.
+    /// What was said of a file that is of no use, so that it is said once.
     refused: Option<String>,
+    /// Something was desired meanwhile.
+    waiting: bool,
 }
 
 impl Replica<'_> {
@@ -95,9 +98,15 @@ impl Replica<'_> {
         }
     }
 
-    /// After a reconnect: what was not reported meanwhile is. Deltas come by themselves.
+    /// After a reconnect: what was not reported meanwhile is. Deltas come by themselves, but for
+    /// those that a file was in no state for.
     async fn again(&mut self, document: Option<&Document>) -> Result<(), Problem> {
-        self.report_difference(document).await
+        self.report_difference(document).await?;
+        let delta = document.and_then(|it| it.delta.value());
+        match delta.filter(|_| std::mem::take(&mut self.waiting)) {
+            Some(delta) => self.desired(&Tree::read(delta.as_str())).await,
+            None => Ok(()),
+        }
     }
 
     async fn report_difference(&mut self, document: Option<&Document>) -> Result<(), Problem> {
@@ -116,6 +125,13 @@ impl Replica<'_> {
     async fn desired(&mut self, delta: &Tree) -> Result<(), Problem> {
         // What was written into the file meanwhile is not to be lost.
         self.look().await?;
+        if self.refused.is_some() {
+            let name = self.path.display();
+            let text = format!("{name}: what is desired waits until it can be read");
+            self.printer.note(&text);
+            self.waiting = true;
+            return Ok(());
+        }
         let before = self.state.clone();
         self.state.merge(delta);
         self.say("desired", &before);
@@ -138,7 +154,9 @@ impl Replica<'_> {
                 return Ok(());
             }
         };
-        self.refused = None;
+        if self.refused.take().is_some() && self.waiting {
+            self.shadow.resync();
+        }
         let Some(patch) = self.state.patch_to(&now) else {
             return Ok(());
         };

@@ -22,8 +22,22 @@ pub(super) async fn watch(matches: &ArgMatches, context: &Context) -> Result<u8,
     let told = context.tell_of_connection(shadow.client());
     let mut followed = Followed::new(context, matches)?;
     let watched = async {
-        while left != Some(0) {
+        // The version of a document that was shown whole, and with it its delta.
+        let mut whole = None;
+        // A pipe to `head` has an end.
+        while left != Some(0) && !context.printer.is_unread() {
             let event = followed.next(&mut events).await?;
+            match &event {
+                Some(Event::Ready { document, .. }) => {
+                    whole = document.as_ref().map(|document| document.version);
+                }
+                Some(Event::Delta { delta, .. })
+                    if whole == Some(delta.version) && !context.printer.json =>
+                {
+                    continue;
+                }
+                _ => {}
+            }
             if event.is_some_and(|event| show(context.printer, &id, event)) {
                 left = left.map(|left| left - 1);
             }

@@ -49,6 +49,20 @@ fn what_is_wrong_is_said() {
         (&["update", "lamp", "-d", "color"], "KEY=VALUE"),
         (&["update", "lamp", "{\"color\":1}"], "desired and reported"),
         (
+            &["update", "lamp", "color=teal"],
+            "--desired color=teal, or",
+        ),
+        (&["update", "lamp", "state.json"], "a file is @state.json"),
+        (&["update", "lamp", "@"], "which file?"),
+        (
+            &["get", "--json"],
+            r#"{"event":"usage","message":"the following required arguments"#,
+        ),
+        (
+            &["wait", "lamp", "--until", "x", "--json"],
+            r#"{"event":"usage","message":"--until: x: a path begins"#,
+        ),
+        (
             &["update", "lamp", "-d", "a=1", "--clear", "all"],
             "--clear all",
         ),

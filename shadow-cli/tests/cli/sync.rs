@@ -51,9 +51,44 @@ fn a_file_and_a_shadow_are_kept_in_step() {
     fs::write(&path, r#"{"color":"teal","deep":{"er":true},"new":2}"#).unwrap();
     site.ends(&["wait", &lamp, "--until", "reported.new == 2"]);
 
+    // Nor is it written over: whoever typed it has not finished.
+    fs::write(&path, "{\"typing\": ").unwrap();
+    site.ends(&["update", &lamp, "-d", "color=amber"]);
+    sync.wait_for(LIMIT, "lamp.json: what is desired waits");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "{\"typing\": ");
+    fs::write(&path, r#"{"color":"teal","deep":{"er":true},"typing":3}"#).unwrap();
+    holds(&path, r#"{"color":"amber","deep":{"er":true},"typing":3}"#);
+    let both = "reported.color == amber && reported.typing == 3 && !reported.new && delta == null";
+    site.ends(&["wait", &lamp, "--until", both]);
+
+    // A file that is gone takes nothing with it; what is desired next makes it anew.
+    fs::remove_file(&path).unwrap();
+    site.ends(&["update", &lamp, "-d", "color=red"]);
+    holds(&path, r#"{"color":"red","deep":{"er":true},"typing":3}"#);
+    site.ends(&["wait", &lamp, "--until", "delta == null"]);
+
     sync.signal(Signal::Interrupt);
     let status = sync.wait(LIMIT).expect("it ends");
     assert_eq!(status.code(), Some(0), "{:?}", sync.output());
+}
+
+/// Two devices of one name: each does what the other reports as little as any device would.
+#[test]
+fn two_at_once() {
+    let site = Site::local();
+    let lamp = site.thing();
+    let (one, two) = (site.file("one.json", "{}"), site.file("two.json", "{}"));
+    let mut syncs = [&one, &two].map(|path| site.start(&["sync", &lamp, path]));
+    site.ends(&["wait", &lamp, "--until", "!version || version"]);
+    site.ends(&["update", &lamp, "-d", "color=teal"]);
+    holds(&one, r#"{"color":"teal"}"#);
+    holds(&two, r#"{"color":"teal"}"#);
+    site.ends(&["wait", &lamp, "--until", "delta == null"]);
+    for sync in &mut syncs {
+        sync.signal(Signal::Interrupt);
+        let status = sync.wait(LIMIT).expect("it ends");
+        assert_eq!(status.code(), Some(0), "{:?}", sync.output());
+    }
 }
 
 #[test]
