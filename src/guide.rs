@@ -24,5 +24,9 @@ pub mod going_to_production {}
 pub mod from_python_v1 {}
 #[doc = include_str!("../docs/guide/11-from-python-v2.md")]
 pub mod from_python_v2 {}
+#[doc = include_str!("../docs/guide/12-command-line.md")]
+pub mod command_line {}
+#[doc = include_str!("../docs/guide/13-what-it-promises.md")]
+pub mod what_it_promises {}
 #[doc = include_str!("../docs/observability.md")]
 pub mod observability {}
