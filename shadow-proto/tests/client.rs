@@ -1,4 +1,4 @@
-//! What scripts cannot say: bounds of events, restarts, transactions, sizes.
+//! What scripts cannot say: bounds of events, recordings, sizes.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,8 +13,8 @@ mod harness;
 
 use harness::{NOW, config, lamp, receive, settle, token_in, watched};
 use shadow_proto::{
-    Client, Event, Failure, Instant, Interest, Json, Output, RequestOptions, RestoreError, Resync,
-    ResyncPolicy, ShadowId, Stage, TokenPrefix, TooLateToRecord, Update, replay,
+    Client, Event, Failure, Instant, Interest, Json, Output, RequestOptions, Resync, ShadowId,
+    Stage, TooLateToRecord, Update, replay,
 };
 use std::time::Duration;
 
@@ -88,83 +88,6 @@ fn the_bytes_of_events_are_bounded_too() {
             .count(),
         2
     );
-}
-
-#[test]
-fn a_restart_inside_a_surviving_session_needs_no_get() {
-    let mut before = config();
-    before.resync.policy = ResyncPolicy::SessionLost;
-    let after = {
-        let mut after = before.clone();
-        after.token_prefix = TokenPrefix::new("U").unwrap();
-        after
-    };
-    let mut client = Client::new(before);
-    let shadow = client.add_shadow(lamp(), Interest::DELTA, NOW).unwrap();
-    client.handle_connected(false, NOW);
-    let (_, published) = settle(&mut client);
-    let token = token_in(&published[0]);
-    receive(
-        &mut client,
-        "get/accepted",
-        &format!(r#"{{"state":{{}},"version":9,"timestamp":5,"clientToken":"{token}"}}"#),
-    );
-    client
-        .update(
-            shadow,
-            Update::reported(&Json::from_text("{}").unwrap()),
-            NOW,
-        )
-        .unwrap();
-    let (_, published) = settle(&mut client);
-    let sent = token_in(&published[0]).to_owned();
-
-    let snapshot = client.snapshot();
-    let mut client = Client::restore(after, &snapshot).unwrap();
-    let shadow = client.find_shadow(&lamp()).unwrap();
-    client.handle_connected(true, NOW);
-    let (events, published) = settle(&mut client);
-    assert_eq!(
-        (events.len(), published.len()),
-        (0, 0),
-        "{events:?} {published:?}"
-    );
-    // Watermarks are kept, and the answer to what the process of before asked is recognized.
-    receive(
-        &mut client,
-        "update/delta",
-        r#"{"state":{"a":1},"version":8,"timestamp":5}"#,
-    );
-    let answer = format!(r#"{{"state":{{}},"version":10,"timestamp":5,"clientToken":"{sent}"}}"#);
-    receive(&mut client, "update/accepted", &answer);
-    receive(
-        &mut client,
-        "update/delta",
-        r#"{"state":{"a":1},"version":10,"timestamp":5}"#,
-    );
-    let (events, _) = settle(&mut client);
-    assert!(
-        matches!(&events[0], Event::LateAnswer { request: None, .. }),
-        "{events:?}"
-    );
-    assert!(matches!(&events[1], Event::Delta { .. }), "{events:?}");
-    assert_eq!(events.len(), 2);
-    assert_eq!(
-        client.subscriptions(shadow).unwrap().0,
-        client.subscriptions(shadow).unwrap().1
-    );
-}
-
-#[test]
-fn what_is_no_snapshot_is_refused() {
-    let fails = |text: &str| Client::restore(config(), text).unwrap_err();
-    assert!(matches!(fails("{"), RestoreError::Unreadable(_)));
-    assert!(matches!(
-        fails(r#"{"format":9,"shadows":[],"tokens":[]}"#),
-        RestoreError::Format(9)
-    ));
-    let token = r#"{"format":1,"shadows":[],"tokens":[{"token":"a","shadow":3,"operation":0}]}"#;
-    assert!(matches!(fails(token), RestoreError::Unreadable(_)));
 }
 
 #[test]
@@ -256,34 +179,6 @@ fn payloads_that_are_no_text_are_replayed_as_they_came() {
         panic!("{events:?}")
     };
     assert_eq!(**kept, *payload);
-}
-
-#[test]
-fn a_snapshot_holds_the_tokens_whose_answers_may_still_come_and_no_others() {
-    let (mut client, shadow) = watched(config());
-    let ask = |client: &mut Client| {
-        let request = client.get(shadow, RequestOptions::default(), NOW).unwrap();
-        let (_, published) = settle(client);
-        (request, token_in(&published[0]).to_owned())
-    };
-    let (_, answered) = ask(&mut client);
-    let rejected =
-        |token: &str| format!(r#"{{"code":403,"message":"no","clientToken":"{token}"}}"#);
-    receive(&mut client, "get/rejected", &rejected(&answered));
-    let (request, cancelled) = ask(&mut client);
-    client.cancel(request, NOW).unwrap();
-    let (_, waiting) = ask(&mut client);
-    let snapshot = client.snapshot();
-    let mut after = config();
-    after.token_prefix = TokenPrefix::new("U").unwrap();
-    let mut client = Client::restore(after, &snapshot).unwrap();
-    settle(&mut client);
-    for (token, known) in [(&answered, false), (&cancelled, true), (&waiting, true)] {
-        receive(&mut client, "get/rejected", &rejected(token));
-        let (events, _) = settle(&mut client);
-        let late = matches!(events.as_slice(), [Event::LateAnswer { request: None, .. }]);
-        assert_eq!(late, known, "{token} {events:?}");
-    }
 }
 
 #[test]

@@ -4,8 +4,27 @@ use super::weight::weight;
 use crate::{
     config::Limits,
     event::{Event, Output, ShadowHandle},
+    wire::Version,
 };
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// What of a shadow waits in the queue.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Untold {
+    pub(crate) delta: Lowest,
+    pub(crate) documents: Lowest,
+}
+
+/// The lowest of some versions.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lowest(pub(crate) Option<u64>);
+
+impl Lowest {
+    fn add(&mut self, version: Version) {
+        let version = version.number();
+        self.0 = Some(self.0.map_or(version, |lowest| lowest.min(version)));
+    }
+}
 
 /// How much room an empty queue keeps.
 const KEPT: usize = 64;
@@ -76,6 +95,32 @@ impl Outputs {
                 withdrawn(output);
             }
         }
+    }
+
+    /// The shadows of which the application was not told everything yet.
+    pub(crate) fn untold(&self) -> BTreeMap<ShadowHandle, Untold> {
+        let mut untold = BTreeMap::<ShadowHandle, Untold>::new();
+        for output in &self.queue {
+            match output {
+                Output::Event(Event::Delta { shadow, delta, .. }) => {
+                    untold.entry(*shadow).or_default().delta.add(delta.version);
+                }
+                Output::Event(Event::Documents {
+                    shadow, documents, ..
+                }) => {
+                    let version = documents.current.version;
+                    untold.entry(*shadow).or_default().documents.add(version);
+                }
+                Output::Event(Event::Ready { shadow, .. } | Event::Deleted { shadow, .. }) => {
+                    untold.entry(*shadow).or_default();
+                }
+                Output::Event(_)
+                | Output::Subscribe { .. }
+                | Output::Unsubscribe { .. }
+                | Output::Publish { .. } => {}
+            }
+        }
+        untold
     }
 
     /// Drops one event. Responses and what happens once per shadow and connect are kept: the

@@ -1,6 +1,6 @@
 //! A client's knowledge across a restart inside a surviving session.
 
-use super::{Client, requests::Past, shadows::Shadow, versions::Versions};
+use super::{Client, outputs::Untold, requests::Past, shadows::Shadow, versions::Versions};
 use crate::{
     config::Config,
     error::AddError,
@@ -24,7 +24,9 @@ impl Client {
     /// with their subscriptions, watermarks and epochs, and the tokens whose answers may still
     /// come. Text (JSON, with a version of its own), to be kept wherever the application likes.
     ///
-    /// It holds no document: fetch one, or keep what `Ready` and `Delta` brought.
+    /// It holds no document: fetch one, or keep what `Ready` and `Delta` brought. A shadow whose
+    /// document was being fetched, or of which `poll_output` has not given out everything yet, is
+    /// fetched again by the restored client, so that nothing is lost.
     ///
     /// ```
     /// # use shadow_proto::*;
@@ -42,11 +44,12 @@ impl Client {
         let shadows: Vec<_> = self.shadows.iter().collect();
         let position = |handle| shadows.iter().position(|(other, _)| *other == handle);
         let tokens = self.requests.outstanding(&self.config.token_prefix);
+        let untold = self.outputs.untold();
         let saved = Saved {
             format: FORMAT,
             shadows: shadows
                 .iter()
-                .map(|(_, shadow)| SavedShadow::of(shadow))
+                .map(|(handle, shadow)| SavedShadow::of(shadow, untold.get(handle)))
                 .collect(),
             tokens: tokens
                 .iter()
@@ -184,7 +187,11 @@ struct SavedShadow {
     used: u8,
     granted: u8,
     wildcard: bool,
+    /// Perhaps subscribed, not known to be granted.
+    unsure: u8,
     ready: bool,
+    /// Whether the application knows its document, so that only a lost session makes it unknown.
+    synced: bool,
     versions: Versions,
 }
 
@@ -196,7 +203,14 @@ struct SavedToken {
 }
 
 impl SavedShadow {
-    fn of(shadow: &Shadow) -> Self {
+    /// `untold`: what the application was to be told of it will never be.
+    fn of(shadow: &Shadow, untold: Option<&Untold>) -> Self {
+        let fetching = shadow.unsynced || shadow.resync.is_some() || shadow.held.is_some();
+        let unsure = shadow.unsure | shadow.asked | shadow.leaving;
+        let mut versions = shadow.versions.clone();
+        if let Some(untold) = untold {
+            versions.untell(untold.delta.0, untold.documents.0);
+        }
         Self {
             thing: shadow.id.thing().to_owned(),
             shadow: shadow.id.shadow().map(str::to_owned),
@@ -204,19 +218,21 @@ impl SavedShadow {
             used: shadow.used.bits(),
             granted: shadow.granted.bits(),
             wildcard: shadow.wildcard,
+            unsure: unsure.difference(shadow.granted).bits(),
             ready: shadow.ready,
-            versions: shadow.versions.clone(),
+            synced: shadow.ready && !fetching && untold.is_none(),
+            versions,
         }
     }
 
     fn apply(self, shadow: &mut Shadow) {
         shadow.used = Interest::from_bits(self.used);
         shadow.granted = Interest::from_bits(self.granted);
+        shadow.unsure = Interest::from_bits(self.unsure);
         shadow.wildcard = self.wildcard;
         shadow.ready = self.ready;
         shadow.versions = self.versions;
-        if self.ready {
-            // Its document was known: only a lost session makes it unknown.
+        if self.synced {
             shadow.resynced_at = Some(Instant::ORIGIN);
         }
     }

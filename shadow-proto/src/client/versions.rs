@@ -168,6 +168,13 @@ impl Versions {
         Verdict::New
     }
 
+    /// From these versions on nothing was delivered after all: it is news once more.
+    pub(crate) fn untell(&mut self, delta: Option<u64>, documents: Option<u64>) {
+        let before = |version: u64| version.saturating_sub(1);
+        self.delta = delta.map(before).or(self.delta);
+        self.documents = documents.map(before).or(self.documents);
+    }
+
     /// The newest version of the shadow that is there, as far as is known.
     pub(crate) fn known(&self) -> Option<u64> {
         let newest = self.newest.filter(|_| !self.deleted);
