@@ -222,6 +222,65 @@ fn a_connection_that_is_open_in_one_direction_is_no_connection() {
 }
 
 #[test]
+fn a_partition_before_the_connack_is_another_attempt() {
+    // Whether the broker has seen the CONNECT or not, and whether the session was there before.
+    for one_way in [false, true] {
+        for known in [false, true] {
+            let host = Host::new();
+            let its = host.clone();
+            simulate(&host, async move {
+                if known {
+                    let (client, _) = connected().await;
+                    client.shutdown(Duration::from_secs(5)).await.unwrap();
+                }
+                its.lock().take_log();
+                let mut attempts = 0;
+                let connector = move |_| {
+                    attempts += 1;
+                    let first = attempts == 1;
+                    async move {
+                        let stream = dial(1883).await?;
+                        match first {
+                            true if one_way => partition_oneway("broker", "device"),
+                            true => partition("device", "broker"),
+                            false => {}
+                        }
+                        Ok::<_, std::io::Error>(stream)
+                    }
+                };
+                let mut options = options();
+                options.connect_timeout = Duration::from_secs(7);
+                let client = start_with(options, connector).unwrap();
+                let mut events = client.connection_events();
+                let waits = lamp(&client).get();
+                let failed = |event: &ConnectionEvent| {
+                    matches!(event, ConnectionEvent::ConnectFailed { .. })
+                };
+                let since = Instant::now();
+                let event = until(&mut events, failed).await.to_string();
+                assert!(event.contains("could not be reached in time"), "{event}");
+                assert_eq!(since.elapsed().as_secs(), 7);
+                let log = its.lock().take_log();
+                let seen = log.iter().any(|line| line.starts_with("connect"));
+                assert_eq!(seen, one_way, "{log:?}");
+                // Its time is over too.
+                assert!(waits.await.is_err());
+                match one_way {
+                    true => repair_oneway("broker", "device"),
+                    false => repair("device", "broker"),
+                }
+                let ConnectionEvent::Connected(info) = until(&mut events, is_connected).await
+                else {
+                    return;
+                };
+                assert_eq!(info.session_present, known || one_way);
+                assert!(lamp(&client).get().await.unwrap_err().is_not_found());
+            });
+        }
+    }
+}
+
+#[test]
 fn packets_that_are_late_change_nothing() {
     simulate(&Host::new(), async {
         let (client, mut events) = connected().await;
