@@ -238,7 +238,9 @@ impl fmt::Display for ProtocolError {
             Self::TopicAlias { alias } => {
                 write!(f, "PUBLISH with topic alias {alias}; none are taken")
             }
-            Self::ReceiveMaximum => f.write_str("more messages in flight than the receive maximum"),
+            Self::ReceiveMaximum => f.write_str(
+                "more messages in flight than the receive maximum: Mosquitto does so; raise it to 65535",
+            ),
             Self::CodeCount {
                 packet,
                 asked,

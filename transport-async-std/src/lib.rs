@@ -73,6 +73,10 @@ macro_rules! functions {
         /// reconnects by itself, for ever.
         #[doc = concat!("The connection is served by a task of ", $runtime, ".")]
         ///
+        /// If the broker kept a session (`clean_start` false), what it kept comes now; make
+        /// streams and callbacks soon, or before the connection with [`start`]: see
+        /// [`ConnectOptions::clean_start`].
+        ///
         /// # Errors
         /// [`ConnectError`] says why there is no connection.
         pub async fn connect(options: ConnectOptions) -> Result<ShadowClient, ConnectError> {

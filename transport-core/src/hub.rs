@@ -6,6 +6,7 @@ mod plain;
 mod requests;
 mod shadows;
 mod state;
+mod unclaimed;
 
 use alloc::sync::Arc;
 use core::{
@@ -72,7 +73,8 @@ pub struct HubOptions {
     pub publishes: usize,
     /// A queue for plain publishes without a connection. Default none.
     pub offline_queue: Option<OfflineQueue>,
-    /// How many messages a plain subscription holds before it drops the oldest. Default 256.
+    /// How many messages a plain subscription holds before it drops the oldest; also how many of a
+    /// session that was there before wait for the first subscription that wants them. Default 256.
     pub message_buffer: usize,
     /// Whether what the shadow client is told is recorded from the start; see
     /// [`ShadowClient::take_recording`](crate::ShadowClient::take_recording). Default false.
@@ -144,6 +146,8 @@ impl Hub {
     /// The connection is up; whether the broker kept the session is what the CONNACK said.
     pub fn handle_connected(&self, session_present: bool) {
         self.told(|state, now| {
+            let until = now + state.options.operation_timeout;
+            state.unclaimed.handle_connected(session_present, until);
             state.client.handle_connected(session_present, now);
             state.plain_connected(session_present, now);
             state.restart_readiness(session_present);
@@ -162,6 +166,10 @@ impl Hub {
     /// A message arrived. Whether it was anybody's: a shadow's or a plain subscription's.
     pub fn handle_publish(&self, topic: &str, payload: &[u8]) -> bool {
         self.told(|state, now| {
+            if state.unclaimed.is_open(now) {
+                let message = Message::new(topic, payload.to_vec());
+                return !state.hold_unclaimed(&message, now) && state.take_message(&message, now);
+            }
             let ours = state.client.handle_publish(topic, payload, now).is_ok();
             let plain =
                 state.plain.matches(topic) && state.deliver(&Message::new(topic, payload.to_vec()));
@@ -173,11 +181,7 @@ impl Hub {
     /// topic and payload, and holds the payload so that plain subscriptions need no copy.
     pub fn handle_message(&self, message: &Message) -> bool {
         self.told(|state, now| {
-            let ours = state
-                .client
-                .handle_publish(&message.topic, &message.payload, now)
-                .is_ok();
-            state.deliver(message) || ours
+            !state.hold_unclaimed(message, now) && state.take_message(message, now)
         })
     }
 
@@ -270,6 +274,7 @@ impl Hub {
         self.drive(|state, now| {
             state.client.handle_timeout(now);
             state.expire_plain(now);
+            state.unclaimed.handle_timeout(now);
         });
     }
 
@@ -286,7 +291,8 @@ impl Hub {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let state = self.shared.lock();
         let (shadows, plain) = (state.client.poll_timeout(), state.plain.poll_timeout());
-        shadows.into_iter().chain(plain).min()
+        let unclaimed = state.unclaimed.poll_timeout();
+        shadows.into_iter().chain(plain).chain(unclaimed).min()
     }
 
     /// How long a driver may wait, at most an hour: until [`poll_timeout`](Self::poll_timeout) is

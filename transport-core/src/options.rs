@@ -64,7 +64,17 @@ pub struct ConnectOptions {
     /// The protocol version.
     pub version: Version,
     /// Begin with a fresh session at every connect; false resumes what the broker kept, so that
-    /// deltas sent at QoS 1 while this client was away arrive after all.
+    /// deltas sent at QoS 1 while this client was away arrive after all. Takes a `client_id` that
+    /// stays the same and, over MQTT 5, a `session_expiry`.
+    ///
+    /// What was kept comes as soon as there is a connection. Streams and callbacks made before
+    /// (with `start`) get all of it. What nobody wants yet in the first connection of a process
+    /// waits for the first who does: the newest `message_buffer` messages, at most 1 MiB, for
+    /// `operation_timeout`.
+    ///
+    /// Mosquitto up to 2.0.11 at least sends a client of MQTT 5 more at once than it was told to,
+    /// when hundreds of messages were kept; that ends the connection with "receive maximum
+    /// exceeded" (0x93). Against it, set `mqtt.receive_maximum` to 65,535.
     pub clean_start: bool,
     /// MQTT 5: how long the broker keeps the session after the connection ended.
     pub session_expiry: Option<Duration>,
@@ -109,7 +119,7 @@ pub struct ConnectOptions {
     /// largest packet. Those for which there is one are overwritten by it.
     pub mqtt: Options,
     /// How many messages of the broker a stream of a plain subscription holds before it drops the
-    /// oldest. Default 256.
+    /// oldest; see `clean_start` for another use. Default 256.
     pub message_buffer: usize,
     /// A queue for plain publishes without a connection. Default none: at QoS 0 they are refused
     /// then, at QoS 1 they wait for `operation_timeout`.

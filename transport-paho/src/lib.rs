@@ -54,6 +54,9 @@ pub use transport_core::*;
 /// Connects: makes one attempt and returns its error. Once connected, the client reconnects by
 /// itself, for ever. A thread of its own serves the connection; the future needs no runtime.
 ///
+/// If the broker kept a session (`clean_start` false), what it kept comes now; make streams and
+/// callbacks soon, or before the connection with [`start`]: see [`ConnectOptions::clean_start`].
+///
 /// # Errors
 /// [`ConnectError`] says why there is no connection.
 pub async fn connect(options: ConnectOptions) -> Result<ShadowClient, ConnectError> {

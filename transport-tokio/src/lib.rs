@@ -97,6 +97,9 @@ pub use transport_core::*;
 /// Connects: makes one attempt and returns its error. Once connected, the client reconnects by
 /// itself, for ever.
 ///
+/// If the broker kept a session (`clean_start` false), what it kept comes now; make streams and
+/// callbacks soon, or before the connection with [`start`]: see [`ConnectOptions::clean_start`].
+///
 /// To be called within a tokio runtime, whose IO and time are enabled.
 ///
 /// # Errors

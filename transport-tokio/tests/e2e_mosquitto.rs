@@ -153,11 +153,13 @@ async fn a_delta_sent_while_the_device_was_away_arrives_after_it_returns() {
         return skip_or_fail("mosquitto");
     };
     serve(&broker).await;
-    for version in VERSIONS {
+    let ways = VERSIONS.map(|version| [(version, true), (version, false)]);
+    for (version, before_the_connection) in ways.into_iter().flatten() {
         let options = || {
             let mut options = ConnectOptions::from_url(&broker.url()).unwrap();
             options.version = version;
-            options.client_id = format!("away-{version}").replace(' ', "-");
+            let id = format!("away-{version}-{before_the_connection}");
+            options.client_id = id.replace(' ', "-");
             options.clean_start = false;
             options.session_expiry = Some(Duration::from_secs(600));
             options.shadows.resync = transport_tokio::Resync::never();
@@ -187,8 +189,12 @@ async fn a_delta_sent_while_the_device_was_away_arrives_after_it_returns() {
         broker.stop();
         broker.restart();
 
-        // What is kept comes right behind the CONNACK, so the shadow is followed before.
-        let after = start(options).unwrap();
+        // What is kept comes right behind the CONNACK: to a shadow that is followed before, or it
+        // waits a moment for one that is followed afterwards.
+        let after = match before_the_connection {
+            true => start(options).unwrap(),
+            false => connect(options).await.unwrap(),
+        };
         let shadow = lamp(&after, version);
         let mut deltas = shadow.deltas().unwrap();
         let delta = timeout(PATIENCE, deltas.next()).await.unwrap().unwrap();

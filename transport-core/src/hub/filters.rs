@@ -79,6 +79,7 @@ impl State {
         } else {
             entry.waiters.push((stream, deadline, promise));
         }
+        self.claim(now);
         Ok((id, stream))
     }
 

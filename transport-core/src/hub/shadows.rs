@@ -111,6 +111,7 @@ impl State {
             self.unfollow(shadow, key, now);
             return Err(error);
         }
+        self.claim(now);
         Ok(key)
     }
 
@@ -138,6 +139,7 @@ impl State {
         self.register(shadow, wanted, now)?;
         let entry = self.entry(shadow)?;
         let before = entry.callbacks.insert(kind, (key, Arc::clone(callback)));
+        self.claim(now);
         Ok(before.map(|(_, callback)| callback))
     }
 

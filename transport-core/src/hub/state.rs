@@ -6,7 +6,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use shadow_proto::{Client, Config, Instant, Output, RequestId, ShadowHandle, TopicPrefix};
 
-use super::{Clock, HubOptions, plain::Plain, requests::Pending, shadows::Entry};
+use super::{
+    Clock, HubOptions, plain::Plain, requests::Pending, shadows::Entry, unclaimed::Unclaimed,
+};
 use crate::{
     action::{Action, ActionId, Of},
     callback::{Job, MessageCallback},
@@ -29,6 +31,7 @@ pub(crate) struct State {
     pub(crate) shadows: BTreeMap<ShadowHandle, Entry>,
     pub(crate) requests: BTreeMap<RequestId, Pending>,
     pub(crate) plain: Plain,
+    pub(super) unclaimed: Unclaimed,
     pub(crate) withdrawn: VecDeque<ActionId>,
     pub(crate) connection: BTreeMap<u64, Ring<ConnectionEvent>>,
     /// Of the connection that there is.
@@ -84,6 +87,7 @@ impl State {
             shadows: BTreeMap::new(),
             requests: BTreeMap::new(),
             plain: Plain::default(),
+            unclaimed: Unclaimed::default(),
             withdrawn: VecDeque::new(),
             connection: BTreeMap::new(),
             info: None,
