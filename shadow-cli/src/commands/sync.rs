@@ -155,7 +155,8 @@ impl Replica<'_> {
             }
         };
         if self.refused.take().is_some() && self.waiting {
-            self.shadow.resync();
+            // Deltas are followed, so there is nothing to refuse.
+            let _ = self.shadow.resync();
         }
         let Some(patch) = self.state.patch_to(&now) else {
             return Ok(());
