@@ -202,6 +202,13 @@ impl fmt::Display for Refusal {
 impl core::error::Error for Refusal {}
 
 /// Why a connection ended.
+///
+/// ```
+/// use mqtt_session::{DisconnectReason, ProtocolError};
+///
+/// let reason = DisconnectReason::Protocol(ProtocolError::RemainingLength);
+/// assert!(reason.to_string().starts_with("protocol error: "));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum DisconnectReason {
@@ -255,6 +262,21 @@ impl fmt::Display for DisconnectReason {
 impl core::error::Error for DisconnectReason {}
 
 /// How a publish ended.
+///
+/// ```
+/// use mqtt_session::PublishOutcome;
+///
+/// /// What to write into a log.
+/// fn told(outcome: &PublishOutcome) -> String {
+///     match outcome {
+///         PublishOutcome::Written => "written".into(),
+///         PublishOutcome::Acknowledged { code, .. } if code.is_success() => "taken".into(),
+///         PublishOutcome::Acknowledged { code, .. } => format!("refused: {code:?}"),
+///         PublishOutcome::Lost => "perhaps taken".into(),
+///         _ => "never sent".into(),
+///     }
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum PublishOutcome {

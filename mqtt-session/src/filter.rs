@@ -160,6 +160,13 @@ impl core::error::Error for TopicError {}
 
 /// Whether `topic` can be published to: not empty, no wildcard, no U+0000, not too long.
 ///
+/// ```
+/// use mqtt_session::check_topic;
+///
+/// assert!(check_topic("lamps/7/color").is_ok());
+/// assert!(check_topic("lamps/+/color").is_err());
+/// ```
+///
 /// # Errors
 ///
 /// The rule it breaks.

@@ -251,6 +251,14 @@ fn weight(topic: &str, payload: &Bytes, properties: Option<&MessageProperties>) 
 }
 
 /// Why a property cannot be sent.
+///
+/// ```
+/// use mqtt_session::{MessageProperties, PropertyError};
+///
+/// let mut properties = MessageProperties::default();
+/// properties.response_topic = Some("answers/#".into());
+/// assert!(matches!(properties.check(), Err(PropertyError::ResponseTopic(_))));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum PropertyError {

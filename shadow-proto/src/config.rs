@@ -21,6 +21,19 @@ pub enum Qos {
 }
 
 /// The settings of a [`Client`](crate::Client). Make one with [`Config::new`], then assign fields.
+///
+/// ```
+/// use core::time::Duration;
+/// use shadow_proto::{Config, Rate, ResyncPolicy, Subscriptions, TokenPrefix, Window};
+///
+/// let mut config = Config::new(TokenPrefix::new("lamp-7")?);
+/// config.response_timeout = Duration::from_secs(20);
+/// config.subscriptions = Subscriptions::PerRequest { linger: Duration::from_secs(60) };
+/// config.resync.policy = ResyncPolicy::SessionLost;
+/// config.window = Window::new(5, 50);
+/// config.rates.publishes = Some(Rate::new(20, 5));
+/// # Ok::<(), shadow_proto::NameError>(())
+/// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Config {

@@ -147,6 +147,16 @@ impl Delta {
 }
 
 /// The document before and after an accepted update.
+///
+/// ```
+/// use shadow_proto::{Documents, Snapshot};
+///
+/// /// Whether the device has another color than before.
+/// fn has_changed_color(documents: &Documents) -> bool {
+///     let color = |of: &Snapshot| Some(of.reported.value()?.at("/color")?.to_owned());
+///     documents.previous.as_ref().and_then(color) != color(&documents.current)
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Documents {

@@ -246,6 +246,15 @@ impl Event {
 }
 
 /// Whose request caused a message.
+///
+/// ```
+/// use shadow_proto::{Event, Origin};
+///
+/// /// Whether an update that was not of this client changed the document.
+/// fn was_changed_by_others(event: &Event) -> bool {
+///     matches!(event, Event::Documents { origin: Origin::Foreign, .. })
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Origin {

@@ -5,10 +5,27 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Longest thing name, in bytes (AWS IoT quotas).
+///
+/// ```
+/// use shadow_proto::{MAX_SHADOW_NAME, MAX_THING_NAME, ShadowId};
+///
+/// let (thing, shadow) = ("t".repeat(MAX_THING_NAME), "s".repeat(MAX_SHADOW_NAME));
+/// assert!(ShadowId::named(&thing, &shadow).is_ok());
+/// assert!(ShadowId::named(&thing, &(shadow + "s")).is_err());
+/// ```
 pub const MAX_THING_NAME: usize = 128;
 /// Longest shadow name, in bytes (AWS IoT quotas).
 pub const MAX_SHADOW_NAME: usize = 64;
 /// Longest client token, in bytes of UTF-8 (AWS IoT developer guide, shadow error messages).
+///
+/// ```
+/// use shadow_proto::{ClientToken, MAX_CLIENT_TOKEN, MAX_TOKEN_PREFIX, TokenPrefix};
+///
+/// assert!(ClientToken::new(&"t".repeat(MAX_CLIENT_TOKEN)).is_ok());
+/// // A prefix leaves room for what the client puts behind it.
+/// assert!(TokenPrefix::new(&"p".repeat(MAX_TOKEN_PREFIX)).is_ok());
+/// assert!(TokenPrefix::new(&"p".repeat(MAX_TOKEN_PREFIX + 1)).is_err());
+/// ```
 pub const MAX_CLIENT_TOKEN: usize = 64;
 /// Longest token prefix, in bytes: leaves room for the counter within [`MAX_CLIENT_TOKEN`].
 pub const MAX_TOKEN_PREFIX: usize = 40;

@@ -105,6 +105,21 @@ pub enum Message<'a> {
 }
 
 /// The parts of a document's state, each absent, null or a JSON value.
+///
+/// ```
+/// use shadow_proto::{Field, TopicKind, wire};
+///
+/// let payload = br#"{"state":{"desired":{"color":"teal"},"reported":null}}"#;
+/// let wire::Message::Request(request) = wire::decode(TopicKind::Update, payload)? else {
+///     unreachable!("that is what is published there")
+/// };
+/// let Field::Value(wire::Sections { desired, reported, delta, .. }) = request.state else {
+///     unreachable!("it has a state")
+/// };
+/// assert_eq!(desired.value().map(|json| json.get()), Some(r#"{"color":"teal"}"#));
+/// assert!(matches!((reported, delta), (Field::Null, Field::Absent)));
+/// # Ok::<(), wire::DecodeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Sections<'a> {

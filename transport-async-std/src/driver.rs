@@ -19,6 +19,19 @@ use transport_core::{BytesMut, Clock, Instant as Now, Runtime};
 ///
 /// `start` and `connect` spawn it; whoever wants it elsewhere (another executor) makes it and
 /// spawns it. Dropping it stops the client at once.
+///
+/// ```no_run
+/// # #[cfg(feature = "smol")]
+/// # fn example(spawn: impl FnOnce(Box<dyn Future<Output = ()>>)) -> Result<(), Box<dyn std::error::Error>> {
+/// use transport_async_std::{ConnectOptions, Driver, smol::open};
+///
+/// let options = ConnectOptions::from_url("mqtt://127.0.0.1:1883")?;
+/// let (client, driver) = Driver::new(options, open)?;
+/// spawn(Box::new(driver)); // on an executor of your own
+/// # drop(client);
+/// # Ok(())
+/// # }
+/// ```
 pub type Driver<C, F, S> = transport_core::Driver<FuturesIo, C, F, S>;
 
 /// The streams of futures-io, the system's monotonic clock and the timer of async-io, which is

@@ -7,6 +7,17 @@ use crate::random::mix;
 /// The delays between attempts to connect: `base`, doubled with each failure up to `max`.
 ///
 /// The count of failures begins anew once a connection has lasted for `stable`.
+///
+/// ```
+/// use core::time::Duration;
+/// use transport_core::{ConnectOptions, PermanentRefusal, Reconnect};
+///
+/// let mut options = ConnectOptions::from_url("mqtt://127.0.0.1:1883")?;
+/// let seconds = Duration::from_secs;
+/// options.reconnect = Reconnect::new(seconds(2), seconds(120), seconds(60));
+/// options.reconnect.permanent = PermanentRefusal::Stop;
+/// # Ok::<(), transport_core::EndpointError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Reconnect {

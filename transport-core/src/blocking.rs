@@ -64,6 +64,14 @@ pub fn wait<F: Future>(future: F) -> F::Output {
 
 /// Waits on this thread until a future is done, at most for `limit`; then it is dropped, and there
 /// is `None`.
+///
+/// ```
+/// use core::time::Duration;
+/// use transport_core::blocking::wait_for;
+///
+/// assert_eq!(wait_for(async { 7 }, Duration::from_secs(1)), Some(7));
+/// assert_eq!(wait_for(core::future::pending::<()>(), Duration::from_millis(1)), None);
+/// ```
 pub fn wait_for<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
     // A time that this machine's clock cannot tell does not come.
     wait_until(pin!(future), Instant::now().checked_add(limit))

@@ -29,6 +29,24 @@ use crate::{
 ///    then call [`handle_timeout`](Self::handle_timeout).
 ///
 /// Dropping it tells everybody that the client has stopped.
+///
+/// ```
+/// use transport_core::{ConnectOptions, Connection, TransportStep, system_clock};
+///
+/// let options = ConnectOptions::from_url("mqtt://127.0.0.1:1883")?;
+/// let (client, mut connection) = Connection::new(options, system_clock())?;
+/// let Some(TransportStep::Open(_attempt)) = connection.poll_step() else {
+///     unreachable!("it begins with an attempt")
+/// };
+/// // Once the transport is open, there is a CONNECT to be written.
+/// connection.handle_opened();
+/// let length = connection.output().len();
+/// assert!(length > 0);
+/// connection.handle_written(length);
+/// assert!(connection.wants_input());
+/// # drop(client);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Connection {
     life: Lifecycle,

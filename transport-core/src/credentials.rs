@@ -105,6 +105,17 @@ pub enum CredentialsSource {
 pub type CredentialsCallback = Arc<dyn Fn() -> CredentialsFuture + Send + Sync>;
 
 /// What a callback gives: credentials, or words that say why there are none.
+///
+/// ```
+/// use transport_core::{CredentialsFuture, CredentialsSource};
+///
+/// fn of_the_vault() -> CredentialsFuture {
+///     // … ask it. The words are in the error if there are none.
+///     Box::pin(async { Err("the vault is sealed".to_owned()) })
+/// }
+/// let source = CredentialsSource::callback(of_the_vault);
+/// # drop(source);
+/// ```
 pub type CredentialsFuture =
     Pin<Box<dyn Future<Output = Result<Credentials, String>> + Send + 'static>>;
 

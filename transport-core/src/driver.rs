@@ -73,6 +73,26 @@ pub trait Runtime<S>: Default {
 /// An adapter names it with a [`Runtime`] of its own; its `start` and `connect` spawn it. Whoever
 /// wants it elsewhere (an executor of their own) makes it and spawns it. Dropping it stops the
 /// client at once.
+///
+/// ```
+/// use transport_core::{Attempt, ConnectError, ConnectOptions, Driver, OpenError, Runtime, ShadowClient};
+///
+/// /// What an adapter's `start` does, on a runtime with streams of type `S`.
+/// fn start<R, S, F>(
+///     options: ConnectOptions,
+///     open: impl FnMut(Attempt) -> F + 'static,
+///     spawn: impl FnOnce(Box<dyn Future<Output = ()>>),
+/// ) -> Result<ShadowClient, ConnectError>
+/// where
+///     R: Runtime<S> + 'static,
+///     S: 'static,
+///     F: Future<Output = Result<S, OpenError>> + 'static,
+/// {
+///     let (client, driver) = Driver::<R, _, F, S>::new(options, open)?;
+///     spawn(Box::new(driver));
+///     Ok(client)
+/// }
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Driver<R, C, F, S> {
     connection: Connection,

@@ -41,6 +41,22 @@ pub struct Lifecycle {
 }
 
 /// What is to be done about the connection.
+///
+/// ```
+/// use transport_core::{ConnectOptions, ConnectionInfo, LifeStep, Lifecycle, system_clock};
+///
+/// let options = ConnectOptions::from_url("mqtt://127.0.0.1:1883")?;
+/// let (client, mut life) = Lifecycle::new(options, system_clock())?;
+/// assert!(matches!(life.poll_step(), Some(LifeStep::Connect(_))));
+/// // … the MQTT client has connected:
+/// life.hub().handle_connected(false);
+/// life.handle_connected(ConnectionInfo::new(false));
+/// assert!(life.is_up() && life.poll_step().is_none());
+/// // The last handle is gone:
+/// drop(client);
+/// assert_eq!(life.poll_step(), Some(LifeStep::Disconnect));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(
     clippy::exhaustive_enums,

@@ -23,6 +23,23 @@ use crate::{
 /// `None`, write what [`write_output`](Self::write_output) gives, and call
 /// [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) is due.
 /// [`Connection`](crate::Connection) does that and decides when to connect.
+///
+/// ```
+/// use transport_core::{BytesMut, ConnectOptions, Hub, HubOptions, Link, LinkEvent};
+/// use transport_core::{mqtt_session::Session, shadow_config, system_clock};
+///
+/// let (client, hub) = Hub::new(shadow_config(), HubOptions::default(), system_clock());
+/// let options = ConnectOptions::from_url("mqtt://127.0.0.1:1883")?;
+/// let mut link = Link::new(hub, Session::new(options.session()?)?);
+/// link.handle_opened();
+/// let mut output = BytesMut::new();
+/// link.write_output(&mut output);
+/// assert_eq!(output[0] >> 4, 1, "a CONNECT");
+/// link.handle_closed();
+/// assert!(matches!(link.poll_event(), Some(LinkEvent::Disconnected(_))));
+/// # drop(client);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Link {
     hub: Hub,

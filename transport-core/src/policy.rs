@@ -193,6 +193,13 @@ impl core::error::Error for PolicyError {}
 
 /// Which right is missing, probably, when a subscription to `filter` is refused: the end of an
 /// error's text. The right is called as in a policy of AWS.
+///
+/// ```
+/// use transport_core::policy::missing_for_filter;
+///
+/// let text = missing_for_filter("$aws/things/lamp/shadow/update/delta");
+/// assert!(text.ends_with("iot:Subscribe on topicfilter/$aws/things/lamp/shadow/update/delta"));
+/// ```
 #[must_use]
 pub fn missing_for_filter(filter: &str) -> String {
     format!("the policy or access list lacks, probably, iot:Subscribe on topicfilter/{filter}")
@@ -200,6 +207,13 @@ pub fn missing_for_filter(filter: &str) -> String {
 
 /// Which right is missing, probably, when a publish to `topic` is refused or ends the connection:
 /// the end of an error's text.
+///
+/// ```
+/// use transport_core::policy::missing_for_topic;
+///
+/// let text = missing_for_topic("$aws/things/lamp/shadow/get");
+/// assert!(text.ends_with("iot:Publish on topic/$aws/things/lamp/shadow/get"));
+/// ```
 #[must_use]
 pub fn missing_for_topic(topic: &str) -> String {
     format!("the policy or access list lacks, probably, iot:Publish on topic/{topic}")
@@ -207,6 +221,13 @@ pub fn missing_for_topic(topic: &str) -> String {
 
 /// Which right is missing, probably, when messages on `topic` do not arrive although it is
 /// subscribed: the end of an error's text.
+///
+/// ```
+/// use transport_core::policy::missing_for_message;
+///
+/// let text = missing_for_message("$aws/things/lamp/shadow/get/accepted");
+/// assert!(text.ends_with("iot:Receive on topic/$aws/things/lamp/shadow/get/accepted"));
+/// ```
 #[must_use]
 pub fn missing_for_message(topic: &str) -> String {
     format!("the policy or access list lacks, probably, iot:Receive on topic/{topic}")
@@ -214,6 +235,13 @@ pub fn missing_for_message(topic: &str) -> String {
 
 /// Which right is missing, probably, if a client is not let in: the end of an error's text.
 /// `None` if the error has other reasons.
+///
+/// ```
+/// use transport_core::{ConnectError, policy::missing_for_client};
+///
+/// // What has other reasons is not about rights.
+/// assert_eq!(missing_for_client("lamp", &ConnectError::TimedOut), None);
+/// ```
 #[must_use]
 pub fn missing_for_client(client_id: &str, error: &ConnectError) -> Option<String> {
     let lacks =
@@ -247,6 +275,16 @@ pub fn missing_for_client(client_id: &str, error: &ConnectError) -> Option<Strin
 /// MQTT 5 says when a publish is refused, so if it was not, the answer is what does not arrive.
 /// Over MQTT 3.1.1 a broker can only ignore what is not allowed, or close the connection, as AWS
 /// IoT Core does.
+///
+/// ```
+/// use transport_core::{Failure, MqttVersion, Operation, ShadowId, Stage, policy::missing_for_request};
+///
+/// let lamp = ShadowId::classic("lamp")?;
+/// let failure = Failure::Disconnected { stage: Stage::Sent };
+/// let text = missing_for_request(&lamp, Operation::Get, &failure, MqttVersion::V3_1_1);
+/// assert!(text.is_some_and(|text| text.ends_with("topic/$aws/things/lamp/shadow/get")));
+/// # Ok::<(), transport_core::NameError>(())
+/// ```
 #[must_use]
 #[expect(
     clippy::wildcard_enum_match_arm,

@@ -73,7 +73,7 @@ impl FromStr for Proxy {
     }
 }
 
-/// A text is not the URL of an HTTP proxy. It is not repeated here: it can hold a password.
+/// A text is not the URL of a [`Proxy`]. It is not repeated here: it can hold a password.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "nothing more to say")]
 pub struct ProxyUrlError;
@@ -88,6 +88,18 @@ impl core::error::Error for ProxyUrlError {}
 
 /// Asks a proxy for a tunnel. Write [`output`](Self::output), then read and pass on what comes
 /// until the tunnel is open.
+///
+/// ```
+/// use transport_core::{Proxy, ProxyError, ProxyHandshake};
+///
+/// let proxy = Proxy::new("proxy.example", 3128);
+/// let mut handshake = ProxyHandshake::new(&proxy, "broker.example", 8883);
+/// assert!(handshake.output().starts_with(b"CONNECT broker.example:8883 HTTP/1.1\r\n"));
+/// handshake.handle_written(handshake.output().len());
+/// assert!(!handshake.handle_bytes(b"HTTP/1.1 200 ")?);
+/// assert!(handshake.handle_bytes(b"Connection established\r\n\r\n")?);
+/// # Ok::<(), ProxyError>(())
+/// ```
 #[derive(Clone)]
 pub struct ProxyHandshake {
     proxy: Box<str>,

@@ -20,6 +20,19 @@ use transport_core::{BytesMut, Clock, Instant as Now, Runtime};
 ///
 /// [`start`](crate::start) and [`connect`](crate::connect) spawn it; whoever wants it elsewhere
 /// (another runtime, a `LocalSet`) makes it and spawns it. Dropping it stops the client at once.
+///
+/// ```no_run
+/// use transport_tokio::{ConnectOptions, Driver, open};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let options = ConnectOptions::from_url("mqtt://127.0.0.1:1883")?;
+/// let (client, driver) = Driver::new(options, open)?;
+/// let tasks = tokio::task::LocalSet::new();
+/// tasks.spawn_local(driver);
+/// tasks.run_until(client.connected()).await?;
+/// # Ok(())
+/// # }
+/// ```
 pub type Driver<C, F, S> = transport_core::Driver<Tokio, C, F, S>;
 
 /// Tokio's streams, its clock and its timer.

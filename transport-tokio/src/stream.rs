@@ -35,6 +35,22 @@ pub(crate) async fn open_prepared(opening: transport_core::Opening) -> Result<St
 /// WebSocket are added to it as the endpoint and the options ask for, the HTTP proxy is not used.
 /// For a connector of [`connect_with`](crate::connect_with).
 ///
+/// ```no_run
+/// use transport_tokio::{Attempt, ConnectOptions, OpenError, connect_with, open_over};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let options = ConnectOptions::from_url("mqtts://broker.example")?;
+/// // Over a tunnel that listens here, TLS with the broker inside of it.
+/// let client = connect_with(options, async |attempt: Attempt| {
+///     let tunnel = tokio::net::TcpStream::connect("127.0.0.1:2222").await?;
+///     open_over(attempt, tunnel).await
+/// })
+/// .await?;
+/// # drop(client);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// [`OpenError`] says what was being done and what is wrong.
 pub async fn open_over<S>(attempt: Attempt, stream: S) -> Result<Stream, OpenError>

@@ -135,6 +135,14 @@ impl From<OpenError> for io::Error {
 }
 
 /// What is wrong, where more is known than the system's error.
+///
+/// ```
+/// use transport_core::{OpenCause, OpenError, TlsError};
+///
+/// let error = TlsError::NoRoots { host: "broker.example".into(), message: "none found".into() };
+/// let error = OpenError::caused("connect to mqtts://broker.example:8883", error);
+/// assert!(matches!(error.cause.as_deref(), Some(OpenCause::Tls(_))));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum OpenCause {

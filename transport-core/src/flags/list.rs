@@ -3,6 +3,14 @@
 use core::fmt::Write as _;
 
 /// A flag.
+///
+/// ```
+/// use transport_core::flags::{ALL, FlagInfo};
+///
+/// let named = |name: &str| -> Option<&FlagInfo> { ALL.iter().find(|flag| flag.name == name) };
+/// assert_eq!(named("--ca-file").and_then(|flag| flag.value), Some("FILE"));
+/// assert_eq!(named("--websocket").and_then(|flag| flag.value), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct FlagInfo {

@@ -17,6 +17,17 @@ use crate::{error::PublishFailure, oneshot::Promise};
 /// drain rate; what is published meanwhile goes behind it. The `operation_timeout` of a message
 /// begins when it leaves the queue. Requests of shadows have a queue and rates of their own, and
 /// never use this one.
+///
+/// ```
+/// use transport_core::{ConnectOptions, DropPolicy, OfflineQueue};
+///
+/// let mut options = ConnectOptions::from_url("mqtt://127.0.0.1:1883")?;
+/// let mut queue = OfflineQueue::default();
+/// queue.size = 100;
+/// queue.drop = DropPolicy::Oldest;
+/// options.offline_queue = Some(queue);
+/// # Ok::<(), transport_core::EndpointError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct OfflineQueue {

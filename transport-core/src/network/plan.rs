@@ -30,6 +30,24 @@ pub struct Plan {
 }
 
 /// TLS for a library that reads files.
+///
+/// ```
+/// use transport_core::{RootsFile, TlsFiles};
+///
+/// /// What a library that reads files is told.
+/// fn settings(tls: &TlsFiles) -> Vec<String> {
+///     let mut settings = Vec::new();
+///     match &tls.roots {
+///         RootsFile::System => settings.push("the system's authorities".to_owned()),
+///         RootsFile::File(path) => settings.push(format!("those in {}", path.display())),
+///         RootsFile::Text(pem) => settings.push(format!("{} bytes of PEM", pem.len())),
+///     }
+///     if let Some((certificate, key)) = &tls.identity {
+///         settings.push(format!("{} with {}", certificate.display(), key.display()));
+///     }
+///     settings
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct TlsFiles {

@@ -6,6 +6,13 @@ use std::time::SystemTime;
 use crate::calendar::Utc;
 
 /// Why a WebSocket is of no use.
+///
+/// ```
+/// use transport_core::{UpgradeError, WebSocketError};
+///
+/// let error = WebSocketError::from(UpgradeError::Closed);
+/// assert!(!error.is_permanent(), "another attempt may do better");
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum WebSocketError {

@@ -65,6 +65,18 @@ impl fmt::Display for PemSource {
 }
 
 /// What is in a PEM text that lacks what was looked for.
+///
+/// ```
+/// use transport_core::{PemFound, TlsError};
+///
+/// /// What to tell somebody who gave the wrong file.
+/// fn advice(error: &TlsError) -> &'static str {
+///     match error {
+///         TlsError::NotPem { found: PemFound::EncryptedKey, .. } => "take the pass phrase off",
+///         _ => "look at the file",
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum PemFound {
