@@ -4,6 +4,7 @@ mod builds;
 mod code;
 pub(crate) mod demo;
 mod dependencies;
+mod examples;
 mod licences;
 mod msrv;
 mod short;
@@ -15,13 +16,18 @@ use crate::exec::say;
 use crate::setup::setup;
 use crate::steps::{self, Step};
 
-const STEPS: [Step; 20] = [
+const STEPS: [Step; 21] = [
     Step::new("setup", "install what is missing", setup),
     Step::new("fmt", "formatting", code::fmt),
     Step::new(
         "sources",
         "the sans-IO crates name no clock, thread, hash map, entropy or IO",
         sources::check,
+    ),
+    Step::new(
+        "examples",
+        "every public item of the client has an example or belongs to one",
+        examples::check,
     ),
     Step::new(
         "dependencies",

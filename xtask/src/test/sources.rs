@@ -99,7 +99,11 @@ pub(crate) fn check(cx: &Cx, _: &Workspace) -> Result<Done, String> {
 }
 
 /// The Rust files below `folder`, without tests that have a file of their own.
-fn collect(folder: &Path, left_out: &[PathBuf], files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+pub(super) fn collect(
+    folder: &Path,
+    left_out: &[PathBuf],
+    files: &mut Vec<PathBuf>,
+) -> std::io::Result<()> {
     let mut entries: Vec<PathBuf> = fs::read_dir(folder)?
         .map(|it| it.map(|it| it.path()))
         .collect::<Result<_, _>>()?;
