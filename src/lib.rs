@@ -30,7 +30,7 @@
 //! Or a way to use them:
 //!
 //! * `blocking`: the module `blocking`, the client for programs without an asynchronous runtime;
-//!   each transport gives it with `connect_blocking`.
+//!   each transport gives it with `connect_blocking`, and `block_on` for the `main` of a program.
 //! * `flags`: adds the module `flags` to each transport: connection flags for programs of your own.
 //! * `tracing`: tells a `tracing` subscriber what happens; `docs/observability.md` lists the names.
 //!

@@ -1,5 +1,5 @@
-// One program for every runtime: the files beside this one differ in the line that names the transport, and in how the
-// runtime runs `main`.
+// One program for every runtime: the files beside this one differ in the `use` line that names the transport, and in
+// nothing else.
 
 use core::{error::Error, time::Duration};
 use std::env;
@@ -17,4 +17,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
     println!("{}", document.reported.value().ok_or("nothing is reported")?);
     client.shutdown(Duration::from_secs(5)).await?;
     Ok(())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    block_on(run())
 }

@@ -109,11 +109,7 @@ macro_rules! functions {
             S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
             E: Into<OpenError>,
         {
-            let (client, driver) = Driver::new(options, connector)?;
-            let connected = client.connected();
-            $spawn(driver.once());
-            connected.await?;
-            Ok(client)
+            Driver::connect(options, connector, spawn).await
         }
 
         /// [`start`] over streams that `connector` opens, one for each attempt.
@@ -130,9 +126,24 @@ macro_rules! functions {
             S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
             E: Into<OpenError>,
         {
-            let (client, driver) = Driver::new(options, connector)?;
+            Driver::start(options, connector, spawn)
+        }
+
+        fn spawn(driver: impl Future<Output = ()> + Send + 'static) -> Result<(), OpenError> {
             $spawn(driver);
-            Ok(client)
+            Ok(())
+        }
+
+        /// Runs `future` to its end on this thread: what every transport has for the `main` of a
+        /// program that may be over any of them.
+        ///
+        /// # Errors
+        /// That of the future.
+        #[cfg(feature = "blocking")]
+        pub fn block_on<T, E: From<OpenError>>(
+            future: impl Future<Output = Result<T, E>>,
+        ) -> Result<T, E> {
+            blocking::wait(future)
         }
 
         /// [`connect`] for programs without an executor: waits for the outcome.

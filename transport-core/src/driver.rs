@@ -145,6 +145,35 @@ where
         self
     }
 
+    /// A client whose driver `spawn` hands to the runtime, which then connects for ever: an
+    /// adapter's `start`.
+    ///
+    /// # Errors
+    /// An option cannot be said in a CONNECT, or `spawn` has failed.
+    pub fn start(
+        options: ConnectOptions,
+        connector: C,
+        spawn: impl FnOnce(Self) -> Result<(), OpenError>,
+    ) -> Result<ShadowClient, ConnectError> {
+        let (client, driver) = Self::new(options, connector)?;
+        spawn(driver)?;
+        Ok(client)
+    }
+
+    /// [`start`](Self::start), but one whose first attempt is waited for, and is the last if it
+    /// fails: an adapter's `connect`.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start); and [`ConnectError`] says why there is no connection.
+    pub async fn connect(
+        options: ConnectOptions,
+        connector: C,
+        spawn: impl FnOnce(Self) -> Result<(), OpenError>,
+    ) -> Result<ShadowClient, ConnectError> {
+        let (client, driver) = Self::new(options, connector)?;
+        client.served_by(|| spawn(driver.once())).await
+    }
+
     /// Does one round; whether anything moved, or `None` at the end.
     fn step(&mut self, cx: &mut Context<'_>) -> Option<bool> {
         let mut moved = false;

@@ -61,10 +61,7 @@ pub use transport_core::*;
 /// [`ConnectError`] says why there is no connection.
 pub async fn connect(options: ConnectOptions) -> Result<ShadowClient, ConnectError> {
     let (client, driver) = driver::Driver::new(options)?;
-    let connected = client.connected();
-    driver.once().spawn()?;
-    connected.await?;
-    Ok(client)
+    client.served_by(|| driver.once().spawn()).await
 }
 
 /// Begins to connect and returns at once: the client connects and reconnects for ever. Requests
@@ -76,6 +73,16 @@ pub fn start(options: ConnectOptions) -> Result<ShadowClient, ConnectError> {
     let (client, driver) = driver::Driver::new(options)?;
     driver.spawn()?;
     Ok(client)
+}
+
+/// Runs `future` to its end on this thread: what every transport has for the `main` of a program
+/// that may be over any of them.
+///
+/// # Errors
+/// That of the future.
+#[cfg(feature = "blocking")]
+pub fn block_on<T, E: From<OpenError>>(future: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    blocking::wait(future)
 }
 
 /// [`connect`] for programs without an executor: waits for the outcome.

@@ -1,12 +1,21 @@
 //! Connecting from a program that has no tokio runtime.
 
 use core::future::Future;
-use std::{io, thread};
+use std::thread;
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use transport_core::{ConnectError, ConnectOptions, OpenError, blocking};
 
 use crate::{driver::Driver, stream::open};
+
+/// Runs `future` to its end on this thread, within a runtime of its own: what every transport has
+/// for the `main` of a program that may be over any of them.
+///
+/// # Errors
+/// That of the future; or the system gives no runtime.
+pub fn block_on<T, E: From<OpenError>>(future: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    runtime("start a runtime")?.block_on(future)
+}
 
 /// [`connect`](crate::connect) for programs without a tokio runtime: waits for the outcome. A
 /// thread of its own serves the connection and ends with the client.
@@ -17,11 +26,7 @@ use crate::{driver::Driver, stream::open};
 /// # Errors
 /// [`ConnectError`] says why there is no connection.
 pub fn connect_blocking(options: ConnectOptions) -> Result<blocking::Client, ConnectError> {
-    let (client, driver) = Driver::new(options, open)?;
-    let connected = client.connected();
-    serve(driver.once())?;
-    blocking::wait(connected)?;
-    Ok(client.into())
+    blocking::Client::connect(Driver::connect(options, open, serve))
 }
 
 /// [`start`](crate::start) for programs without a tokio runtime. A thread of its own serves the
@@ -30,18 +35,20 @@ pub fn connect_blocking(options: ConnectOptions) -> Result<blocking::Client, Con
 /// # Errors
 /// An option cannot be said in a CONNECT, or there is no thread to be had.
 pub fn start_blocking(options: ConnectOptions) -> Result<blocking::Client, ConnectError> {
-    let (client, driver) = Driver::new(options, open)?;
-    serve(driver)?;
-    Ok(client.into())
+    Driver::start(options, open, serve).map(blocking::Client::from)
 }
 
 fn serve(driver: impl Future<Output = ()> + Send + 'static) -> Result<(), OpenError> {
-    let failed = |error: io::Error| OpenError::new("start a thread for the connection", &error);
-    let mut runtime = Builder::new_current_thread();
-    let runtime = runtime.enable_all().build().map_err(failed)?;
+    const DOING: &str = "start a thread for the connection";
+    let runtime = runtime(DOING)?;
     let thread = thread::Builder::new().name("device-shadow connection".into());
-    thread
-        .spawn(move || runtime.block_on(driver))
-        .map_err(failed)?;
-    Ok(())
+    match thread.spawn(move || runtime.block_on(driver)) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(OpenError::new(DOING, &error)),
+    }
+}
+
+fn runtime(doing: &'static str) -> Result<Runtime, OpenError> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| OpenError::new(doing, &error))
 }

@@ -87,7 +87,7 @@ use tokio::{
 };
 
 #[cfg(feature = "blocking")]
-pub use background::{connect_blocking, start_blocking};
+pub use background::{block_on, connect_blocking, start_blocking};
 pub use driver::{Driver, Tokio};
 #[cfg(feature = "rest")]
 pub use rest::RestClient;
@@ -135,11 +135,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     E: Into<OpenError>,
 {
-    let (client, driver) = Driver::new(options, connector)?;
-    let connected = client.connected();
-    runtime()?.spawn(driver.once());
-    connected.await?;
-    Ok(client)
+    Driver::connect(options, connector, spawn).await
 }
 
 /// [`start`] over streams that `connector` opens, one for each attempt.
@@ -156,12 +152,13 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     E: Into<OpenError>,
 {
-    let (client, driver) = Driver::new(options, connector)?;
-    runtime()?.spawn(driver);
-    Ok(client)
+    Driver::start(options, connector, spawn)
 }
 
-fn runtime() -> Result<Handle, OpenError> {
-    Handle::try_current()
-        .map_err(|_| OpenError::permanent("connect", "this is not called within a tokio runtime"))
+fn spawn(driver: impl Future<Output = ()> + Send + 'static) -> Result<(), OpenError> {
+    let runtime = Handle::try_current().map_err(|_| {
+        OpenError::permanent("connect", "this is not called within a tokio runtime")
+    })?;
+    runtime.spawn(driver);
+    Ok(())
 }

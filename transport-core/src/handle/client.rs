@@ -13,7 +13,7 @@ use shadow_proto::{AddError, ShadowId, ShadowOptions, Stats};
 
 use super::shadow::Shadow;
 use crate::{
-    error::{ConnectError, Stopped},
+    error::{ConnectError, OpenError, Stopped},
     event::{ConnectionEvent, ConnectionInfo},
     hub::{Hub, Phase},
     ring::Ring,
@@ -94,6 +94,21 @@ impl ShadowClient {
             events: self.connection_events(),
             connected: self.is_connected(),
         }
+    }
+
+    /// For adapters: starts what serves the client, and waits for its first connection.
+    ///
+    /// # Errors
+    /// `serve` has failed, or there will be no connection.
+    pub async fn served_by(
+        self,
+        serve: impl FnOnce() -> Result<(), OpenError>,
+    ) -> Result<Self, ConnectError> {
+        // First, so that nothing that happens is missed.
+        let connected = self.connected();
+        serve()?;
+        connected.await?;
+        Ok(self)
     }
 
     /// What happens to the connection from now on. The newest 64 events are kept for a slow

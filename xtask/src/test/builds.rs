@@ -40,7 +40,7 @@ const PROMISED: [&str; 14] = [
 
 /// One program over each transport, with the features that it takes.
 const PORTABLE: [(&str, &str); 3] = [
-    ("portable_tokio", "tokio"),
+    ("portable_tokio", "blocking,tokio"),
     ("portable_smol", "blocking,smol"),
     ("portable_async_std", "async-std,blocking"),
 ];
