@@ -140,6 +140,25 @@ fn deltas_until_unregistered_and_the_filter_goes_with_the_callback() {
 }
 
 #[test]
+fn the_filter_of_a_callback_stays_while_a_stream_wants_it() {
+    let (client, mut world) = World::new();
+    let shadow = lamp(&client);
+    shadow.on_delta(|_| {}).unwrap();
+    let deltas = shadow.deltas().unwrap();
+    world.settle();
+    let wanted = |world: &World| {
+        let filters = world.broker.filters();
+        filters.iter().any(|filter| filter.contains("delta"))
+    };
+    assert!(shadow.stop_on_delta());
+    world.settle();
+    assert!(wanted(&world));
+    drop(deltas);
+    world.settle();
+    assert!(!wanted(&world));
+}
+
+#[test]
 fn every_response_topic_can_be_listened_to() {
     let (client, mut world) = World::new();
     let shadow = lamp(&client);

@@ -14,8 +14,8 @@ use core::time::Duration;
 use support::world::World;
 use transport_core::{
     Accepted, Change, ErrorCode, Event, Failure, Interest, Json, PublishFailure, Qos,
-    RequestFailure, RequestOptions, Resync, ResyncError, Shadow, ShadowClient, ShadowId, Stage,
-    Update, WhenOffline,
+    RequestFailure, RequestOptions, Resync, ResyncError, Shadow, ShadowClient, ShadowId,
+    ShadowOptions, Stage, Subscriptions, Update, WhenOffline,
 };
 
 fn lamp(client: &ShadowClient) -> Shadow {
@@ -396,4 +396,19 @@ fn conflicts_and_errors_at_the_call_are_typed() {
     let map = std::collections::BTreeMap::from([((1, 2), 3)]);
     let failure = world.block_on(shadow.report(&map)).unwrap_err();
     assert!(matches!(failure, RequestFailure::Json(_)), "{failure}");
+}
+
+#[test]
+fn how_subscriptions_are_kept_is_set_and_other_options_stay() {
+    let (client, mut world) = World::new();
+    let mut options = ShadowOptions::default();
+    options.qos = Some(Qos::AtMostOnce);
+    let id = ShadowId::classic("lamp").unwrap();
+    let lamp = client.shadow_with(id, options).unwrap();
+    let lamp = lamp.subscriptions(Subscriptions::PublishOnly);
+    world.settle();
+    // At QoS 0, written is all.
+    world.broker.script.deaf = true;
+    world.block_on(lamp.report(&color("red"))).unwrap();
+    assert_eq!(world.broker.filters(), [""; 0]);
 }

@@ -3,9 +3,7 @@
 use core::time::Duration;
 use std::collections::BTreeSet;
 
-use transport_core::{
-    Event, Failure, Interest, NotReady, RequestFailure, ShadowOptions, Subscriptions,
-};
+use transport_core::{Event, Failure, Interest, NotReady, RequestFailure, Subscriptions};
 
 use crate::{
     Ground, Packet, Proxy,
@@ -91,16 +89,10 @@ pub(super) async fn several_clients_write_one_shadow(ground: Ground) {
     }
 }
 
-fn with(subscriptions: Subscriptions) -> ShadowOptions {
-    let mut options = ShadowOptions::default();
-    options.subscriptions = Some(subscriptions);
-    options
-}
-
 pub(super) async fn publish_only_subscribes_nothing(ground: Ground) {
     let (client, proxy) = ground.client_through_proxy().await;
-    let options = with(Subscriptions::PublishOnly);
-    let shadow = client.shadow_with(ground.shadow_id(), options).unwrap();
+    let shadow = client.shadow(ground.shadow_id()).unwrap();
+    let shadow = shadow.subscriptions(Subscriptions::PublishOnly);
     soon(shadow.report(&color("red"))).await.unwrap();
     let failure = soon(shadow.get()).await.unwrap_err();
     assert!(matches!(failure, RequestFailure::NoAnswer), "{failure}");
@@ -124,8 +116,8 @@ async fn given_back(proxy: &Proxy) {
 pub(super) async fn subscriptions_per_request_leave_nothing_behind(ground: Ground) {
     let (client, proxy) = ground.client_through_proxy().await;
     let linger = Duration::from_millis(20);
-    let options = with(Subscriptions::PerRequest { linger });
-    let shadow = client.shadow_with(ground.shadow_id(), options).unwrap();
+    let shadow = client.shadow(ground.shadow_id()).unwrap();
+    let shadow = shadow.subscriptions(Subscriptions::PerRequest { linger });
     soon(shadow.report(&color("red"))).await.unwrap();
     given_back(&proxy).await;
     // Again, and two at once.

@@ -181,6 +181,14 @@ impl Client {
         Ok(())
     }
 
+    /// What was set for one shadow with [`configure`](Self::configure); `None` if the handle is
+    /// stale.
+    #[must_use]
+    pub fn shadow_options(&self, shadow: ShadowHandle) -> Option<ShadowOptions> {
+        let entry = self.shadows.get(shadow)?;
+        Some(entry.options.as_deref().copied().unwrap_or_default())
+    }
+
     /// The handle of a shadow that was added.
     ///
     /// ```

@@ -7,7 +7,8 @@ use std::sync::Mutex;
 use serde::Serialize;
 use shadow_proto::{
     Accepted, Change, ClientToken, Document, Interest, Json, Operation, RegisterError,
-    RequestOptions, ResyncError, Section, ShadowHandle, ShadowId, ShadowOptions, TopicKind, Update,
+    RequestOptions, ResyncError, Section, ShadowHandle, ShadowId, ShadowOptions, Subscriptions,
+    TopicKind, Update,
 };
 
 use super::{client::ShadowClient, ready::Ready, request::Request};
@@ -227,11 +228,37 @@ impl Shadow {
         });
     }
 
+    /// This handle, with the subscriptions of its shadow kept in this way from now on, for all its
+    /// handles. What else was [configured](Self::configure) stays.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use transport_core::{ShadowClient, ShadowId, Subscriptions};
+    /// # fn example(client: ShadowClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let linger = Duration::from_secs(1);
+    /// let light = client
+    ///     .shadow(ShadowId::classic("my-light")?)?
+    ///     .subscriptions(Subscriptions::PerRequest { linger });
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use = "this is the handle"]
+    pub fn subscriptions(self, mode: Subscriptions) -> Self {
+        let handle = self.0.handle;
+        self.hub().act(|state, now| {
+            let mut options = state.client.shadow_options(handle).unwrap_or_default();
+            options.subscriptions = Some(mode);
+            let _ = state.client.configure(handle, options, now);
+        });
+        self
+    }
+
     /// Asks for the document and has `callback` called once with the answer or the timeout.
     /// Returns the token of the request at once.
     ///
     /// Callbacks run in order of arrival on a thread of the client's own. They may call anything
-    /// of this library, also wait for an outcome; others wait meanwhile.
+    /// of this library, also wait for an outcome; others wait meanwhile. Without a callback there
+    /// are [`get`](Self::get) and [`Request::detach`].
     ///
     /// # Errors
     /// The request was not taken; the callback is not called.
