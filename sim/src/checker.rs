@@ -78,6 +78,8 @@ pub(crate) struct NodeCheck {
     /// Every token ever published: none is used for two requests.
     answers: BTreeMap<(usize, Operation, String), Vec<Answer>>,
     late: BTreeSet<String>,
+    /// The tokens of the life before, if this one was restored.
+    inherited: BTreeSet<String>,
     flights: BTreeMap<RequestId, Flight>,
     pending: BTreeMap<SubscribeId, Vec<Rc<str>>>,
     leaving: BTreeMap<SubscribeId, Vec<Rc<str>>>,
@@ -114,6 +116,13 @@ impl NodeCheck {
             prefix: config.token_prefix.as_str().to_owned(),
             ..Self::default()
         }
+    }
+
+    /// Another life ended, and this one goes on from its snapshot.
+    pub(crate) fn goes_on_from(&mut self, before: &Self) {
+        self.granted = before.granted.clone();
+        self.inherited = before.inherited.clone();
+        self.inherited.extend(before.by_token.keys().cloned());
     }
 
     pub(crate) fn asked(&mut self, id: RequestId, ask: Ask) {

@@ -79,6 +79,25 @@ impl Held {
             blind: false,
         }
     }
+
+    /// The application starts again with what it kept, in a client that was restored. Of what it
+    /// asked for it will not hear, so it reports once more what it has applied.
+    pub(crate) fn goes_on_as(&mut self, handle: ShadowHandle) {
+        self.handle = handle;
+        self.fetches.clear();
+        for report in std::mem::take(&mut self.reports).into_values() {
+            self.repeat(&report);
+        }
+    }
+
+    /// A report did not get through. A measurement is not repeated.
+    fn repeat(&mut self, report: &Map<String, Value>) {
+        for key in report.keys() {
+            if let Some(value) = self.state.get(key) {
+                self.pending.insert(key.clone(), value.clone());
+            }
+        }
+    }
 }
 
 impl World {
@@ -211,12 +230,7 @@ impl World {
             Err(_) if fetch => self.fetch(node, held),
             Err(_) => {
                 if let Some(report) = report {
-                    for key in report.keys() {
-                        // A measurement that does not get through is not repeated.
-                        if let Some(value) = it.state.get(key) {
-                            it.pending.insert(key.clone(), value.clone());
-                        }
-                    }
+                    it.repeat(&report);
                     self.report_later(node, held);
                 }
             }
@@ -297,7 +311,7 @@ impl World {
         }
     }
 
-    fn report_later(&mut self, node: usize, held: usize) {
+    pub(crate) fn report_later(&mut self, node: usize, held: usize) {
         let at = self.now + self.work.millis(50, 2_000);
         let life = self.nodes[node].life;
         let handle = self.nodes[node].held[held].shadow;

@@ -91,7 +91,6 @@ impl Node {
 impl World {
     /// A life of a client begins: the program starts, adds its shadows, and knows nothing of before.
     pub(crate) fn start(&mut self, node: usize) {
-        let now = self.now;
         let plan = &self.plan.nodes[node];
         let life = self.nodes[node].life + 1;
         let mut config = plan.config.clone();
@@ -106,6 +105,49 @@ impl World {
         it.held = Vec::new();
         it.check = check;
         (it.stalled, it.dozed) = (false, false);
+        self.add_shadows(node);
+        self.act_later(node);
+        self.after(node);
+    }
+
+    /// A life of a client begins where the one before ended: all that is lost is what was under way.
+    fn start_from(&mut self, node: usize, snapshot: &str) {
+        let life = self.nodes[node].life + 1;
+        let mut config = self.plan.nodes[node].config.clone();
+        let prefix = format!("n{}{life}", node + 1);
+        config.token_prefix = TokenPrefix::new(&prefix).expect("the prefix is legal");
+        self.totals.note(Sum::Clients);
+        let it = &mut self.nodes[node];
+        let mut check = NodeCheck::new(&config);
+        check.goes_on_from(&it.check);
+        it.check = check;
+        it.life = life;
+        it.client = Client::restore(config, snapshot).expect("a snapshot is restored");
+        (it.stalled, it.dozed) = (false, false);
+        for at in 0..self.nodes[node].held.len() {
+            let shadow = &self.plan.shadows[self.nodes[node].held[at].shadow];
+            let it = &mut self.nodes[node];
+            let handle = it
+                .client
+                .find_shadow(shadow)
+                .expect("it was in the snapshot");
+            it.held[at].goes_on_as(handle);
+            self.report_later(node, at);
+        }
+        self.act_later(node);
+        self.after(node);
+    }
+
+    fn act_later(&mut self, node: usize) {
+        let life = self.nodes[node].life;
+        let pace = self.plan.nodes[node].pace;
+        let at = self.now + self.work.around(pace);
+        self.schedule(at, Happening::Act { node, life });
+    }
+
+    fn add_shadows(&mut self, node: usize) {
+        let now = self.now;
+        let plan = &self.plan.nodes[node];
         for (shadow, interest) in plan.shadows.clone() {
             let id = self.plan.shadows[shadow].clone();
             match self.nodes[node].client.add_shadow(id, interest, now) {
@@ -117,10 +159,6 @@ impl World {
                 Err(error) => panic!("client {node}: a shadow is not added: {error}"),
             }
         }
-        let pace = self.plan.nodes[node].pace;
-        let at = now + self.work.around(pace);
-        self.schedule(at, Happening::Act { node, life });
-        self.after(node);
     }
 
     /// The program of a client ends without a word and starts again.
@@ -135,12 +173,22 @@ impl World {
             self.broker.sessions[node] = None;
             self.nodes[node].inherited = false;
         }
-        self.log(|| format!("client {node}: restarts, session kept: {keeps}"));
+        let snapshot = keeps && self.plan.snapshots;
+        self.log(|| {
+            let from = if snapshot { ", from a snapshot" } else { "" };
+            format!("client {node}: restarts, session kept: {keeps}{from}")
+        });
         if self.net.chance(700) {
             // Its MQTT session was in memory, too.
             self.nodes[node].unacked.clear();
         }
-        self.start(node);
+        if snapshot {
+            self.totals.note(Fault::ClientRestored);
+            let snapshot = self.nodes[node].client.snapshot();
+            self.start_from(node, &snapshot);
+        } else {
+            self.start(node);
+        }
     }
 
     pub(crate) fn count_stats(&mut self, node: usize) {

@@ -179,6 +179,8 @@ pub struct Plan {
     pub foreign: Option<Duration>,
     /// Whether foreign clients may publish to response topics (not on AWS, but on brokers of one's own).
     pub poison: bool,
+    /// Whether clients that start again in a surviving session go on from a snapshot.
+    pub snapshots: bool,
 }
 
 impl Plan {
@@ -232,6 +234,7 @@ impl Plan {
                 .chance(600)
                 .then(|| Duration::from_millis(rng.between(300, 10_000))),
             poison: rng.chance(300),
+            snapshots: rng.chance(600),
         }
     }
 }

@@ -41,6 +41,7 @@ kinds! {
         Stalled: "driver does not poll for a while",
         LateWake: "driver wakes late",
         ClientRestart: "client restarted in a surviving session",
+        ClientRestored: "client restarted from a snapshot",
         ClientReplaced: "client restarted without its session",
         InjectedThrottle: "429 injected",
         NamelessThrottle: "429 injected without token",
