@@ -11,6 +11,7 @@ mod cloud;
 mod device;
 pub mod fuzz;
 mod heal;
+mod held;
 mod link;
 mod model;
 mod net;

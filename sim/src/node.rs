@@ -2,7 +2,7 @@
 
 use crate::{
     checker::NodeCheck,
-    device::Held,
+    held::Held,
     net::{Outbound, Up},
     plan::{Plan, Role},
     totals::{Fault, Happened, Sum},

@@ -4,7 +4,7 @@ mod ask;
 mod foreign;
 
 use crate::{
-    device::Held,
+    held::Held,
     plan::Role,
     totals::Happened,
     world::{Happening, World},
