@@ -17,10 +17,10 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
-use core::{fmt, ops::Bound};
+use core::{fmt, ops::Bound, panic::AssertUnwindSafe};
 use redb::{
     Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, StorageBackend,
-    TableDefinition, TableError,
+    StorageError, TableDefinition, TableError,
 };
 use shadow_proto::{ShadowId, Timestamp};
 use std::{
@@ -52,9 +52,16 @@ impl FileStore {
             path: path.clone(),
             reason,
         };
+        if directory.exists() && !directory.is_dir() {
+            let error = io::Error::new(io::ErrorKind::NotADirectory, "it is in no directory");
+            return Err(failed(Reason::Io(error)));
+        }
         std::fs::create_dir_all(directory).map_err(|error| failed(Reason::Io(error)))?;
-        let database = Database::create(&path).map_err(|error| failed(error.into()))?;
-        Self::prepare(database).map_err(failed)
+        guarded(
+            || Self::prepare(Database::create(&path)?),
+            || Reason::Damaged(PANICKED.to_string()),
+        )
+        .map_err(failed)
     }
 
     /// Opens a store on another medium: for tests that let it fail.
@@ -187,7 +194,7 @@ impl FileStore {
 
 impl Store for FileStore {
     fn load(&self, shadow: &ShadowId) -> Result<Option<Cow<'_, Record>>, StoreError> {
-        let Some(text) = self.read(shadow).map_err(failed)? else {
+        let Some(text) = served(|| self.read(shadow))? else {
             return Ok(None);
         };
         let record = Record::decode(&text);
@@ -196,15 +203,15 @@ impl Store for FileStore {
     }
 
     fn commit(&mut self, shadow: &ShadowId, record: Record) -> Result<(), StoreError> {
-        self.write(shadow, &record).map_err(failed)
+        served(|| self.write(shadow, &record))
     }
 
     fn purge(&mut self, deleted_before: Timestamp) -> Result<(), StoreError> {
-        self.forget(deleted_before.seconds()).map_err(failed)
+        served(|| self.forget(deleted_before.seconds()))
     }
 
     fn list(&self, after: After<'_>, limit: usize) -> Result<Vec<ShadowId>, StoreError> {
-        self.names(after, limit).map_err(failed)
+        served(|| self.names(after, limit))
     }
 }
 
@@ -220,6 +227,7 @@ enum Reason {
     InUse,
     Format(u64),
     Io(io::Error),
+    Damaged(String),
     Other(String),
 }
 
@@ -234,10 +242,20 @@ impl OpenError {
 impl From<DatabaseError> for Reason {
     fn from(error: DatabaseError) -> Self {
         if matches!(error, DatabaseError::DatabaseAlreadyOpen) {
-            Self::InUse
-        } else {
-            Self::Other(error.to_string())
+            return Self::InUse;
         }
+        if let DatabaseError::Storage(StorageError::Io(error)) = error {
+            return match error.kind() {
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+                    Self::Damaged(error.to_string())
+                }
+                _ => Self::Io(error),
+            };
+        }
+        if let DatabaseError::Storage(StorageError::Corrupted(text)) = error {
+            return Self::Damaged(text);
+        }
+        Self::Other(error.to_string())
     }
 }
 
@@ -251,6 +269,9 @@ impl fmt::Display for OpenError {
                 "{path} has format {format}, and this version reads {FORMAT}"
             ),
             Reason::Io(error) => write!(f, "cannot open {path}: {error}"),
+            Reason::Damaged(text) => {
+                write!(f, "{path} is no store of shadows, or is damaged: {text}")
+            }
             Reason::Other(text) => write!(f, "cannot open {path}: {text}"),
         }
     }
@@ -258,9 +279,22 @@ impl fmt::Display for OpenError {
 
 impl core::error::Error for OpenError {}
 
-fn failed(error: redb::Error) -> StoreError {
-    StoreError::new(error.to_string())
+fn served<T>(work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, StoreError> {
+    let work = || work().map_err(|error| StoreError::new(error.to_string()));
+    guarded(work, || StoreError::new(PANICKED))
 }
+
+/// redb panics over files that were damaged behind its back. That is an error of the file; after
+/// it, the database gives errors itself.
+fn guarded<T, E>(
+    work: impl FnOnce() -> Result<T, E>,
+    panicked: impl FnOnce() -> E,
+) -> Result<T, E> {
+    let result = std::panic::catch_unwind(AssertUnwindSafe(work));
+    result.unwrap_or_else(|_| Err(panicked()))
+}
+
+const PANICKED: &str = "what it holds makes no sense";
 
 /// An empty name, which no named shadow has, stands for the classic shadow and sorts first.
 fn key(shadow: &ShadowId) -> (&str, &str) {

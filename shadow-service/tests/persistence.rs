@@ -115,9 +115,54 @@ fn what_is_no_store_is_refused() {
     let file = directory.0.join(FileStore::FILE_NAME);
     std::fs::write(&file, "not a database".repeat(1000)).unwrap();
     let error = FileStore::open(&directory.0).unwrap_err().to_string();
-    assert!(error.starts_with("cannot open "), "{error}");
+    assert!(
+        error.contains(" is no store of shadows, or is damaged"),
+        "{error}"
+    );
     std::fs::remove_file(&file).unwrap();
     std::fs::create_dir(&file).unwrap();
     let error = FileStore::open(&directory.0).unwrap_err().to_string();
     assert!(error.starts_with("cannot open "), "{error}");
+}
+
+#[test]
+fn a_damaged_store_is_an_error_and_no_panic() {
+    let directory = Directory::new("damaged");
+    let shadow = |number: u64| ShadowId::classic(&format!("thing-{number}")).unwrap();
+    let now = UnixTime::from_seconds(vectors::START);
+    let mut service = directory.open();
+    let text = "x".repeat(1000);
+    let payload = format!(r#"{{"state":{{"desired":{{"text":"{text}"}}}}}}"#);
+    for number in 0..30 {
+        service
+            .update(&shadow(number), payload.as_bytes(), now)
+            .unwrap();
+    }
+    drop(service);
+    let file = directory.0.join(FileStore::FILE_NAME);
+    let whole = std::fs::read(&file).unwrap();
+    let mut failed = 0;
+    for page in (1..whole.len() / 4096).step_by(3) {
+        let mut damaged = whole.clone();
+        let page = damaged.iter_mut().skip(page * 4096).take(4096);
+        page.for_each(|byte| *byte ^= 0xa5);
+        std::fs::write(&file, damaged).unwrap();
+        let store = match FileStore::open(&directory.0) {
+            Ok(store) => store,
+            Err(error) => {
+                assert!(!error.to_string().contains('\n'), "{error}");
+                failed += 1;
+                continue;
+            }
+        };
+        let mut service = Service::with_store(Settings::default(), store);
+        for number in 0..30 {
+            let answer = service.get(&shadow(number), b"", now);
+            let code = answer.map_or_else(|rejection| rejection.error.code(), |_| 200);
+            failed += u32::from(code != 200);
+            assert!(matches!(code, 200 | 404 | 500), "{code}");
+            let _ = service.update(&shadow(number), b"{\"state\":{}}", now);
+        }
+    }
+    assert!(failed > 0);
 }
