@@ -21,14 +21,18 @@ pub mod program;
 mod recent;
 #[cfg(feature = "client")]
 pub mod republish;
+mod served;
 mod server;
+mod start_error;
 #[cfg(feature = "tls")]
 mod tls;
 
 pub use clock::Clock;
-pub use engine::{Batch, DynStore, Engine, EngineOptions, Observer, Request, Served, Way};
+pub use engine::{Batch, DynStore, Engine, EngineOptions, Observer};
 pub use faults::{FaultRule, FaultRuleError};
 pub use listen::ListenError;
-pub use server::{Options, Server, StartError};
+pub use served::{Request, Served, Way};
+pub use server::{Options, Server};
+pub use start_error::StartError;
 #[cfg(feature = "tls")]
 pub use tls::{TlsFiles, TlsFilesError};

@@ -1,16 +1,16 @@
 //! The service: a request in, its answers out.
 
 mod stored;
+mod update;
 
 use crate::{
     document::{Document, Record, Tombstone},
     error::{Rejection, ShadowError},
     limits::Throttle,
-    merge,
     random::Random,
     reply::{Answer, Handled, Ignored, Outgoing},
     request::{self, Update},
-    settings::{DeltaPolicy, MessageOrder, Settings},
+    settings::{MessageOrder, Settings},
     store::{MemoryStore, Store, StoreError},
     time::UnixTime,
     write::Members,
@@ -290,78 +290,6 @@ impl<S: Store> Service<S> {
     /// How a topic of `shadow` is spelt.
     pub(crate) fn topic(&self, shadow: &ShadowId, kind: TopicKind) -> Box<str> {
         Topic::new(shadow, kind).spell(&self.settings.prefix)
-    }
-
-    /// The update proper, which either happens whole or not at all.
-    fn merge(
-        &mut self,
-        shadow: &ShadowId,
-        update: Update,
-        token: Option<&str>,
-        now: UnixTime,
-    ) -> Result<Answer, ShadowError> {
-        let behaviour = &self.settings.behaviour;
-        let stored = self.load(shadow, now).map_err(|error| internal(&error))?;
-        let counter = stored.check_version(update.version, behaviour.absent_version)?;
-        let version = counter.saturating_add(1);
-        let old = stored.document();
-        let now = now.timestamp();
-
-        let mut body = String::new();
-        let mut members = Members::open(&mut body);
-        update.state.write(&mut members, now);
-        members.number("version", version);
-        close(members, now, token);
-
-        let document = merge::document(old, update.state, version, behaviour);
-        if document.size() > self.settings.limits.max_document_bytes {
-            return Err(ShadowError::TooLarge);
-        }
-
-        let mut documents = String::new();
-        let mut members = Members::open(&mut documents);
-        match old {
-            Some(old) => old.write(members.name("previous")),
-            None => members.name("previous").push_str("null"),
-        }
-        document.write(members.name("current"));
-        close(members, now, token);
-
-        let delta = document
-            .delta(behaviour)
-            .filter(|delta| match behaviour.delta {
-                DeltaPolicy::EveryUpdate => true,
-                DeltaPolicy::WhenChanged => {
-                    let before = old.and_then(|old| old.delta(behaviour));
-                    before.is_none_or(|before| !before.same(delta, behaviour.numbers))
-                }
-            });
-        let delta = delta.map(|delta| {
-            let mut payload = String::new();
-            let mut members = Members::open(&mut payload);
-            members.number("version", version);
-            members.number("timestamp", now.seconds());
-            delta.write_state(members.name("state"));
-            delta.write_metadata(members.name("metadata"));
-            if let Some(token) = token {
-                members.text("clientToken", token);
-            }
-            members.close();
-            payload
-        });
-
-        let record = Record::Document(document);
-        let committed = self.store.commit(shadow, record);
-        committed.map_err(|error| internal(&error))?;
-
-        let mut events = Vec::with_capacity(1 + usize::from(delta.is_some()));
-        events.push(self.outgoing(shadow, TopicKind::UpdateDocuments, documents));
-        events.extend(delta.map(|delta| self.outgoing(shadow, TopicKind::UpdateDelta, delta)));
-        Ok(Answer {
-            body,
-            version,
-            events,
-        })
     }
 
     /// [`admit`](Self::admit) for a request whose payload can only hold a token.

@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     reason = "helpers of tests fail as tests do"
 )]
@@ -10,7 +11,10 @@ use core::time::Duration;
 use mqtt5::{ConnectOptions, MqttClient};
 use shadow_service::{
     FileStore,
-    local::{Options, Server},
+    local::{
+        Options, Server,
+        broker::{Broker, BrokerOptions},
+    },
 };
 use std::process::Stdio;
 use testkit::TempDir;
@@ -48,9 +52,15 @@ impl Program {
             }
             panic!("no line begins with {start:?}");
         };
-        tokio::time::timeout(Duration::from_secs(10), found)
+        tokio::time::timeout(Duration::from_secs(30), found)
             .await
             .unwrap()
+    }
+
+    /// The next line.
+    async fn next(&mut self) -> String {
+        let line = tokio::time::timeout(Duration::from_secs(30), self.lines.next_line());
+        line.await.unwrap().unwrap().expect("the program has ended")
     }
 
     async fn end(mut self) -> (Option<i32>, String) {
@@ -60,7 +70,7 @@ impl Program {
             stderr.read_to_string(&mut errors).await.unwrap();
             self.child.wait().await.unwrap()
         };
-        let status = tokio::time::timeout(Duration::from_secs(10), ended)
+        let status = tokio::time::timeout(Duration::from_secs(30), ended)
             .await
             .unwrap();
         (status.code(), errors)
@@ -137,6 +147,64 @@ async fn mistakes_are_one_clear_line() {
     let mut help = Program::start(&["--help"]);
     let _usage = help.line("Usage: shadow-local").await;
     assert_eq!(help.end().await, (Some(0), String::new()));
+}
+
+#[tokio::test]
+async fn a_broker_that_goes_away_and_comes_back_is_told_once() {
+    let mut options = BrokerOptions::default();
+    options.listen.set_port(testkit::free_port());
+    let mut broker = Broker::bare(&options).await.unwrap();
+    let url = format!("mqtt://{}", options.listen);
+    let mut program = Program::start(&["--broker", &url, "--verbose"]);
+    assert_eq!(program.line("shadow service on the broker ").await, url);
+    let _kept = program.line("documents are kept in memory").await;
+    for version in ["version 1", "version 2"] {
+        broker.stop().await;
+        let gone = program.next().await;
+        assert!(gone.starts_with("the broker is gone: "), "{gone}");
+        assert!(gone.ends_with("; nothing is served until it is back"));
+        // More attempts than one fail, and one line says so.
+        let refused = program.next().await;
+        assert!(refused.starts_with("still no broker: "), "{refused}");
+        broker = Broker::bare(&options).await.unwrap();
+        assert_eq!(program.next().await, "serving again");
+        let client = ConnectOptions::new("test").with_automatic_reconnect(false);
+        let mqtt = MqttClient::with_options(client.clone());
+        mqtt.connect_with_options(&url, client).await.unwrap();
+        let request = r#"{"state":{"desired":{"on":true}}}"#;
+        let update = "$aws/things/lamp/shadow/update";
+        mqtt.publish_qos1(update, request).await.unwrap();
+        assert_eq!(program.next().await, format!("mqtt update lamp: {version}"));
+        mqtt.disconnect().await.unwrap();
+    }
+    broker.stop().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_store_that_cannot_be_had_is_one_clear_line() {
+    let directory = TempDir::new();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    std::fs::write(path("file"), "").unwrap();
+    std::fs::create_dir(path("damaged")).unwrap();
+    std::fs::write(path("damaged/shadows.redb"), "not a store").unwrap();
+    let mut first = Program::start(&["--listen=0", "--data", &path("new/deeper")]);
+    let kept = first.line("documents are kept in ").await;
+    assert_eq!(kept, path("new/deeper"));
+    for (data, part) in [
+        ("file", "it is in no directory"),
+        ("damaged", "is no store of shadows, or is damaged"),
+        ("new/deeper", "is in use by another process"),
+    ] {
+        let (code, error) = Program::start(&["--listen=0", "--data", &path(data)])
+            .end()
+            .await;
+        assert_eq!((code, error.lines().count()), (Some(1), 1), "{error}");
+        assert!(
+            error.contains(part) && error.contains(&path(data)),
+            "{error}"
+        );
+    }
 }
 
 #[cfg(unix)]

@@ -7,34 +7,27 @@
 
 mod doors;
 mod inside;
+mod tap;
 
 use crate::{
     local::{Batch, Engine, ListenError, StartError, TlsFiles},
-    reply::{Ignored, Outgoing},
-    settings::Retained,
+    reply::Outgoing,
 };
-use alloc::{
-    boxed::Box,
-    format,
-    string::ToString,
-    sync::{Arc, Weak},
-    vec::Vec,
-};
-use core::{fmt, future::Future, net::SocketAddr, pin::Pin, time::Duration};
+use alloc::{format, string::ToString, sync::Arc, vec::Vec};
+use core::{fmt, net::SocketAddr, time::Duration};
 use doors::{Door, Doors, House};
 use inside::Inside;
 use mqtt5::{
     QoS,
     broker::{
-        BrokerConfig, BrokerEventHandler, BrokerShutdownHandle, ClientPublishEvent, MqttBroker,
-        PublishAction,
+        BrokerConfig, BrokerShutdownHandle, MqttBroker,
         config::{StorageBackend, StorageConfig},
         router::MessageRouter,
     },
     packet::publish::PublishPacket,
 };
-use shadow_proto::{Topic, TopicPrefix};
 use std::{net::TcpListener, sync::OnceLock};
+use tap::Tap;
 use tokio::{sync::mpsc, task::JoinHandle};
 
 /// What the embedded broker allows. The defaults are AWS IoT Core's where it has a rule.
@@ -215,7 +208,7 @@ impl Broker {
         let shutdown = broker.shutdown_handle();
         let running = tokio::spawn(async move {
             if let Err(error) = broker.run().await {
-                tracing::error!(%error, "the embedded broker failed");
+                tracing::error!(name: "service.broker_failed", %error, "the embedded broker failed");
             }
         });
         Ok(Self {
@@ -326,74 +319,5 @@ async fn publish(router: Arc<MessageRouter>, messages: Option<mpsc::Receiver<Bat
             let packet = PublishPacket::new(topic, payload, QoS::AtLeastOnce);
             router.route_message(&packet, None).await;
         }
-    }
-}
-
-/// Sees each publish of a client before the broker routes it. Last wills do not come this way.
-struct Tap {
-    engine: Engine,
-    prefix: TopicPrefix,
-    retained: Retained,
-    /// Weak, for the router has this: else neither, and no store, would ever be given back.
-    router: Arc<OnceLock<Weak<MessageRouter>>>,
-}
-
-impl Tap {
-    async fn publish(&self, event: ClientPublishEvent) -> PublishAction {
-        let topic = Topic::parse_with(&self.prefix, &event.topic);
-        let Some(topic) = topic else {
-            return PublishAction::Continue;
-        };
-        // AWS forbids both and may close the connection. So do we, that it be noticed here.
-        if !topic.kind().is_request() {
-            self.expel(&event).await;
-            return PublishAction::Handled;
-        }
-        match self.retained {
-            _ if !event.retain => {}
-            Retained::Serve => {}
-            Retained::Drop => {
-                tracing::warn!(
-                    name: "shadow.retained", client = %event.client_id, topic = %event.topic,
-                    "a request with RETAIN is not served"
-                );
-                return PublishAction::Handled;
-            }
-            Retained::Disconnect => {
-                self.expel(&event).await;
-                return PublishAction::Handled;
-            }
-        }
-        let served =
-            self.engine
-                .handle_publish_of(Some(&event.client_id), &event.topic, &event.payload);
-        match served.await {
-            Ok(()) | Err(Ignored::NotARequest | Ignored::NotAShadowTopic) => {}
-        }
-        if event.retain {
-            let mut packet = PublishPacket::new(&*event.topic, event.payload.clone(), event.qos);
-            packet.packet_id = event.packet_id;
-            return PublishAction::Transform(packet);
-        }
-        // Other clients may watch the requests.
-        PublishAction::Continue
-    }
-
-    async fn expel(&self, event: &ClientPublishEvent) {
-        let fault = if event.retain { "RETAIN" } else { "a publish" };
-        let text = format!("{fault} on {} is not allowed", event.topic);
-        tracing::warn!(client = %event.client_id, "{text}; disconnecting");
-        if let Some(router) = self.router.get().and_then(Weak::upgrade) {
-            router.disconnect_client(&event.client_id).await;
-        }
-    }
-}
-
-impl BrokerEventHandler for Tap {
-    fn on_client_publish<'a>(
-        &'a self,
-        event: ClientPublishEvent,
-    ) -> Pin<Box<dyn Future<Output = PublishAction> + Send + 'a>> {
-        Box::pin(self.publish(event))
     }
 }

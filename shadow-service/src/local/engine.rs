@@ -7,12 +7,12 @@ use crate::{
         Clock,
         faults::{FaultRule, Gate, InFlight, Trouble},
         recent::Recent,
+        served::{Request, Served, Way, called, served},
     },
     reply::{Answer, Handled, Ignored, Outgoing, Page},
     service::Service,
     settings::InFlightScope,
     store::Store,
-    time::UnixTime,
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::fmt;
@@ -80,65 +80,6 @@ pub struct Batch {
     /// The messages.
     pub messages: Vec<Outgoing>,
     pub(crate) guard: Option<Arc<InFlight>>,
-}
-
-/// A request that was served, for those who watch.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Served<'a> {
-    /// How it came.
-    pub way: Way,
-    /// Which shadow, or the listing of which thing's.
-    pub request: Request<'a>,
-    /// The version of the answer (none for a listing), or why the request was rejected.
-    pub outcome: Result<Option<u64>, &'a ShadowError>,
-    /// The fault that the client sees instead, if one was asked for.
-    pub fault: Option<&'static str>,
-    /// When.
-    pub time: UnixTime,
-}
-
-/// How a request came.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Way {
-    /// Published to a request topic.
-    Mqtt,
-    /// A call of the REST data plane.
-    Rest,
-}
-
-/// What was asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Request<'a> {
-    /// Something of one shadow.
-    Shadow(&'a ShadowId, Operation),
-    /// The named shadows of this thing.
-    List(&'a str),
-}
-
-/// `mqtt update lamp~config: version 4`, or `rest get lamp: 404 No shadow exists …`.
-impl fmt::Display for Served<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.way {
-            Way::Mqtt => "mqtt ",
-            Way::Rest => "rest ",
-        })?;
-        match self.request {
-            Request::Shadow(shadow, operation) => write!(f, "{operation} {shadow}: ")?,
-            Request::List(thing) => write!(f, "list {thing}: ")?,
-        }
-        match self.outcome {
-            Ok(Some(version)) => write!(f, "version {version}"),
-            Ok(None) => f.write_str("ok"),
-            Err(error) => write!(f, "{} {error}", error.code()),
-        }?;
-        match self.fault {
-            Some(fault) => write!(f, " (fault: {fault})"),
-            None => Ok(()),
-        }
-    }
 }
 
 impl Engine {
@@ -412,46 +353,13 @@ impl Engine {
 
     fn observe(&self, served: &Served<'_>) {
         if let Err(ShadowError::Internal { cause }) = served.outcome {
-            tracing::error!(name: "shadow.store.failed", %cause, "the store failed");
+            tracing::error!(name: "service.store_failed", %cause, "the store failed");
         }
-        tracing::debug!(name: "shadow.request", "{served}");
+        let code = served.outcome.map_or_else(ShadowError::code, |_| 200);
+        tracing::debug!(name: "service.request", request = %served.request, code, "{served}");
         if let Some(observer) = &self.0.observer {
             observer(served);
         }
-    }
-}
-
-fn served<'a>(
-    way: Way,
-    handled: &'a Handled,
-    fault: Option<&'static str>,
-    time: UnixTime,
-) -> Served<'a> {
-    Served {
-        way,
-        request: Request::Shadow(&handled.shadow, handled.operation),
-        outcome: handled.outcome.as_ref().map(|version| Some(*version)),
-        fault,
-        time,
-    }
-}
-
-fn called<'a>(
-    shadow: &'a ShadowId,
-    operation: Operation,
-    answer: &'a Result<Answer, Rejection>,
-    fault: Option<&'static str>,
-    time: UnixTime,
-) -> Served<'a> {
-    Served {
-        way: Way::Rest,
-        request: Request::Shadow(shadow, operation),
-        outcome: match answer {
-            Ok(answer) => Ok(Some(answer.version)),
-            Err(rejection) => Err(&rejection.error),
-        },
-        fault,
-        time,
     }
 }
 

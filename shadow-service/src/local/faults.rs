@@ -213,7 +213,7 @@ impl Trouble {
         for message in messages {
             let Delivery { copies, delay } = self.draw(|below| faults.delivery(below));
             if copies == 0 {
-                tracing::debug!(name: "shadow.fault.dropped", topic = %message.topic);
+                tracing::debug!(name: "service.fault_dropped", topic = %message.topic);
             }
             for _ in 0..copies {
                 let place = Arc::clone(&self.waiting).try_acquire_owned();

@@ -148,7 +148,7 @@ async fn accept(
             Ok((stream, _)) => stream,
             Err(error) => {
                 // Out of file handles, mostly: the pause lets others give theirs back.
-                tracing::warn!(%error, "cannot accept a connection");
+                tracing::warn!(name: "service.accept_failed", %error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
@@ -172,8 +172,12 @@ async fn connect(stream: TcpStream, wire: Wire, data: Arc<Data>, stopped: watch:
         Wire::Tls(acceptor) => {
             match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => serve(stream, data, stopped).await,
-                Ok(Err(error)) => tracing::warn!(%error, "no TLS connection"),
-                Err(_) => tracing::warn!("no TLS connection: the handshake takes too long"),
+                Ok(Err(error)) => tracing::warn!(
+                    name: "service.handshake_failed", %error, "no TLS connection"
+                ),
+                Err(_) => tracing::warn!(
+                    name: "service.handshake_failed", "no TLS connection: the handshake takes too long"
+                ),
             }
         }
     }
@@ -200,7 +204,7 @@ where
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, "an HTTP connection ended");
+        tracing::debug!(name: "service.connection_ended", %error, "an HTTP connection ended");
     }
 }
 

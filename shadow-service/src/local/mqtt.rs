@@ -13,7 +13,12 @@ use crate::{
 use alloc::vec::Vec;
 use alloc::{boxed::Box, collections::VecDeque, format, string::String, sync::Arc};
 use alone::{Alone, Verdict};
-use core::{fmt, future::Future, time::Duration};
+use core::{
+    fmt,
+    future::Future,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -25,6 +30,9 @@ use transport_tokio::{
 
 /// Called with each event of the connection, on a task of the runtime: keep it short.
 pub type ConnectionObserver = Arc<dyn Fn(&ConnectionEvent) + Send + Sync>;
+
+/// Called when the service answers again after the connection to the broker broke: keep it short.
+pub type ServingObserver = Arc<dyn Fn() + Send + Sync>;
 
 /// A service on a broker. Dropping it disconnects.
 pub struct Attached {
@@ -95,6 +103,7 @@ impl Attached {
         engine: Engine,
         messages: mpsc::Receiver<Batch>,
         observer: Option<ConnectionObserver>,
+        serving: Option<ServingObserver>,
     ) -> Result<Self, AttachError> {
         let prefix = engine.service().settings().prefix.clone();
         let id = options.client_id.clone();
@@ -127,14 +136,18 @@ impl Attached {
         let mut others = subscribe("shadow-service").await?;
         let mut alone = Alone::new(&id);
         say(&client, &topic, alone.question());
-        if tokio::time::timeout(SILENCE, another(&client, &topic, &alone, &mut others))
-            .await
-            .is_ok()
+        if tokio::time::timeout(
+            SILENCE,
+            another(&client, &topic, &alone, &mut others, &|| {}),
+        )
+        .await
+        .is_ok()
         {
             return Err(AttachError::NotAlone);
         }
         say(&client, &topic, alone.serve());
-        attached.spawn(stay_alone(client.clone(), topic, alone, others, end));
+        let staying = stay_alone(client.clone(), topic, alone, others, end, serving);
+        attached.spawn(staying);
         for filter in ["things/+/shadow/+", "things/+/shadow/name/+/+"] {
             let heard = subscribe(filter).await?;
             attached.spawn(serve(engine.clone(), heard));
@@ -189,7 +202,7 @@ async fn serve(engine: Engine, mut requests: Messages) {
             Ok(message) => message,
             Err(lagged) => {
                 tracing::warn!(
-                    dropped = lagged.0,
+                    name: "service.lagged", dropped = lagged.0,
                     "requests came faster than they are served"
                 );
                 continue;
@@ -235,7 +248,7 @@ async fn oldest(outstanding: &mut VecDeque<Publishing>) {
         return core::future::pending().await;
     };
     if let Err(failure) = first.await {
-        tracing::warn!(%failure, "an answer could not be published");
+        tracing::warn!(name: "service.publish_failed", %failure, "an answer could not be published");
     }
     outstanding.pop_front();
 }
@@ -253,7 +266,7 @@ async fn watch_connection(
         Some(first) => Some(first),
         None => events.next().await,
     } {
-        tracing::info!("{event}");
+        tracing::info!(name: "service.connection", "{event}");
         if let Some(observer) = &observer {
             observer(&event);
         }
@@ -264,11 +277,21 @@ async fn watch_connection(
 }
 
 /// Returns when another service is there to which this one gives way; answers those who ask.
-async fn another(client: &ShadowClient, topic: &str, alone: &Alone, others: &mut Messages) {
+/// Calls `own` when it hears itself.
+async fn another(
+    client: &ShadowClient,
+    topic: &str,
+    alone: &Alone,
+    others: &mut Messages,
+    own: &(dyn Fn() + Send + Sync),
+) {
     while let Some(message) = others.next().await {
         let Ok(message) = message else { continue };
-        let text = core::str::from_utf8(&message.payload);
-        match alone.heard(text.unwrap_or_default()) {
+        let text = core::str::from_utf8(&message.payload).unwrap_or_default();
+        if text == alone.statement() {
+            own();
+        }
+        match alone.heard(text) {
             Verdict::Stay => {}
             Verdict::Say(answer) => say(client, topic, answer),
             Verdict::GiveWay => return,
@@ -284,19 +307,35 @@ async fn stay_alone(
     mut alone: Alone,
     mut others: Messages,
     end: Arc<watch::Sender<Option<Ended>>>,
+    serving: Option<ServingObserver>,
 ) {
+    let back = AtomicBool::new(false);
+    // What this service says is sent after its subscriptions: when it hears itself, it hears
+    // requests, too.
+    let own = || {
+        if back.swap(false, Ordering::Relaxed) {
+            tracing::info!(name: "service.serving_again", "serving again");
+            if let Some(serving) = &serving {
+                serving();
+            }
+        }
+    };
     let mut events = client.connection_events();
     loop {
         tokio::select! {
-            () = another(&client, &topic, &alone, &mut others) => break,
+            () = another(&client, &topic, &alone, &mut others, &own) => break,
             event = events.next() => match event {
-                // Whoever came meanwhile must learn that this one is back.
-                Some(ConnectionEvent::Connected(_)) => say(&client, &topic, alone.serve()),
+                Some(ConnectionEvent::Connected(_)) => {
+                    back.store(true, Ordering::Relaxed);
+                    // Whoever came meanwhile must learn that this one is back.
+                    say(&client, &topic, alone.serve());
+                }
                 Some(_) => {}
                 None => return,
             },
         }
     }
+    tracing::error!(name: "service.not_alone", "{}", Ended::NotAlone);
     let _ = end.send(Some(Ended::NotAlone));
     drop(client.shutdown(Duration::ZERO));
 }

@@ -8,17 +8,15 @@
 
 mod args;
 mod greeting;
+mod news;
 
 use crate::{
     file_store::FileStore,
     local::{Options, Served, Server, broker::BrokerOptions, dev_certs::DevCertificates},
 };
 use args::{Args, Certificates, Mqtt, Run};
-use core::{
-    fmt::Display,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use core::fmt::Display;
+use news::News;
 use std::{
     boxed::Box, ffi::OsString, format, io::Write as _, process::ExitCode, string::String,
     string::ToString as _, sync::Arc,
@@ -110,14 +108,14 @@ fn options(run: &Run) -> Result<(Options, Option<DevCertificates>), (u8, String)
         }
         Mqtt::Broker(connect) => {
             options.mqtt = Some(ConnectOptions::clone(connect));
-            let told = AtomicBool::new(false);
+            let news = News::default();
             options.connection = Some(Arc::new(move |event: &ConnectionEvent| {
-                print(&format!("{event}\n"));
-                if let Some(length) = keep_alive_of_broker(event) {
-                    if !told.swap(true, Ordering::Relaxed) {
-                        print(&format!("the broker set the keep-alive to {length:?}\n"));
-                    }
+                if let Some(line) = news.line(event) {
+                    print(&format!("{line}\n"));
                 }
+            }));
+            options.serving = Some(Arc::new(|| {
+                print("serving again\n");
             }));
         }
     }
@@ -137,15 +135,6 @@ fn options(run: &Run) -> Result<(Options, Option<DevCertificates>), (u8, String)
         }));
     }
     Ok((options, made))
-}
-
-/// The keep-alive that the broker chose in place of ours, if it did.
-fn keep_alive_of_broker(event: &ConnectionEvent) -> Option<Duration> {
-    let ConnectionEvent::Connected(info) = event else {
-        return None;
-    };
-    let connack = info.connack.as_ref()?;
-    connack.keep_alive_from_server.then_some(connack.keep_alive)
 }
 
 /// Ctrl-C anywhere, and SIGTERM on Unix.

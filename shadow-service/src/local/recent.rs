@@ -1,7 +1,7 @@
 //! The last requests and what was published, for the page to show. Bounded.
 
 use crate::{
-    local::{Served, engine::Request},
+    local::{Request, Served},
     reply::Outgoing,
     time::UnixTime,
     write::{self, Members},
@@ -139,7 +139,7 @@ const SHOWN: usize = 2048;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::local::engine::Way;
+    use crate::local::Way;
     use alloc::{format, string::ToString};
     use shadow_proto::ShadowId;
 

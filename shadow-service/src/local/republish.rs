@@ -175,13 +175,16 @@ async fn republish(client: ShadowClient, rule: Rule, mut messages: Messages) {
             continue;
         }
         let Some(topic) = rule.apply(&message.topic) else {
-            tracing::warn!(topic = %message.topic, "not republished: it names no thing");
+            tracing::warn!(
+                name: "service.not_republished", topic = %message.topic,
+                "not republished: it names no thing"
+            );
             continue;
         };
         let sent = client.publish(topic, message.payload, MqttQos::AtLeastOnce);
         if let Err(failure) = sent.detach() {
             let text = format!("not republished: {failure}");
-            tracing::warn!(topic = %message.topic, "{text}");
+            tracing::warn!(name: "service.not_republished", topic = %message.topic, "{text}");
         }
     }
 }

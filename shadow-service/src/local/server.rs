@@ -1,7 +1,7 @@
 //! The local server: engine, broker and REST data plane, started and stopped as one.
 
 use crate::{
-    local::{Batch, Clock, DynStore, Engine, EngineOptions, FaultRule, ListenError, Observer},
+    local::{Batch, Clock, DynStore, Engine, EngineOptions, FaultRule, Observer, StartError},
     service::Service,
     settings::Settings,
     store::MemoryStore,
@@ -18,11 +18,9 @@ use crate::local::broker::{Addresses, Broker, BrokerOptions};
 use crate::local::http::HttpServer;
 #[cfg(all(feature = "http", feature = "tls"))]
 use crate::local::tls::TlsFiles;
-#[cfg(feature = "tls")]
-use crate::local::tls::TlsFilesError;
 #[cfg(feature = "client")]
 use crate::local::{
-    mqtt::{AttachError, Attached, ConnectionObserver, Ended},
+    mqtt::{AttachError, Attached, ConnectionObserver, Ended, ServingObserver},
     republish::{self, Rule},
 };
 #[cfg(feature = "client")]
@@ -55,6 +53,9 @@ pub struct Options {
     /// Who is told of what happens to the connection to that broker.
     #[cfg(feature = "client")]
     pub connection: Option<ConnectionObserver>,
+    /// Who is told when the service answers again after that connection broke.
+    #[cfg(feature = "client")]
+    pub serving: Option<ServingObserver>,
     /// What is republished as shadow requests, for last wills above all.
     #[cfg(feature = "client")]
     pub republish: Vec<Rule>,
@@ -122,6 +123,40 @@ impl fmt::Debug for Options {
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// Its clock is the system's or the test's, in which two days pass at once:
+///
+/// ```
+/// # #[cfg(feature = "broker")]
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// use shadow_service::{
+///     UnixTime,
+///     local::{Clock, Options, Server},
+///     shadow_proto::{Operation, ShadowId},
+/// };
+/// use std::sync::{Arc, atomic::{AtomicU64, Ordering::Relaxed}};
+///
+/// let time = Arc::new(AtomicU64::new(1_767_225_600));
+/// let now = Arc::clone(&time);
+/// let mut options = Options::on_free_ports();
+/// options.clock = Clock::new(move || UnixTime::from_seconds(now.load(Relaxed)));
+/// let server = Server::start(options).await?;
+///
+/// // Requests need no connection.
+/// let (service, lamp) = (server.engine(), ShadowId::classic("lamp")?);
+/// let update = br#"{"state":{"reported":{"on":true}}}"#;
+/// let answer = service.call(&lamp, Operation::Update, update).await?;
+/// assert!(answer.body.contains(r#""timestamp":1767225600"#));
+/// service.call(&lamp, Operation::Delete, b"").await?;
+///
+/// // After 48 hours, the versions of a deleted shadow begin anew.
+/// time.fetch_add(48 * 60 * 60, Relaxed);
+/// assert_eq!(service.call(&lamp, Operation::Update, update).await?.version, 1);
+/// server.stop().await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Server {
     engine: Engine,
@@ -175,6 +210,7 @@ impl Server {
             }
             None => None,
         };
+        tracing::info!(name: "service.started", "serving");
         Ok(Self {
             engine,
             #[cfg(feature = "client")]
@@ -257,6 +293,7 @@ impl Server {
             Mqtt::Attached(attached) => attached.stop().await,
             Mqtt::None(discard) => drop(discard),
         }
+        tracing::info!(name: "service.stopped", "stopped");
     }
 }
 
@@ -279,7 +316,8 @@ impl Mqtt {
     ) -> Result<Self, StartError> {
         #[cfg(feature = "client")]
         if let Some(mqtt) = options.mqtt {
-            let attached = Attached::start(mqtt, engine, messages, options.connection);
+            let (connection, serving) = (options.connection, options.serving);
+            let attached = Attached::start(mqtt, engine, messages, connection, serving);
             return Ok(Self::Attached(attached.await?));
         }
         #[cfg(feature = "broker")]
@@ -325,58 +363,5 @@ struct Discard(JoinHandle<()>);
 impl Drop for Discard {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-/// Why a server could not start.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum StartError {
-    /// An address cannot be had.
-    Listen(ListenError),
-    /// A certificate or a key cannot be used.
-    #[cfg(feature = "tls")]
-    Certificates(TlsFilesError),
-    /// TLS is wanted, and there is no certificate.
-    #[cfg(feature = "tls")]
-    NoCertificate,
-    /// The broker to attach to cannot be used.
-    #[cfg(feature = "client")]
-    Attach(AttachError),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Listen(error) => error.fmt(f),
-            #[cfg(feature = "tls")]
-            Self::Certificates(error) => error.fmt(f),
-            #[cfg(feature = "tls")]
-            Self::NoCertificate => f.write_str("TLS needs a certificate and its private key"),
-            #[cfg(feature = "client")]
-            Self::Attach(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for StartError {}
-
-impl From<ListenError> for StartError {
-    fn from(error: ListenError) -> Self {
-        Self::Listen(error)
-    }
-}
-
-#[cfg(feature = "tls")]
-impl From<TlsFilesError> for StartError {
-    fn from(error: TlsFilesError) -> Self {
-        Self::Certificates(error)
-    }
-}
-
-#[cfg(feature = "client")]
-impl From<AttachError> for StartError {
-    fn from(error: AttachError) -> Self {
-        Self::Attach(error)
     }
 }

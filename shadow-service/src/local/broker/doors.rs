@@ -67,7 +67,7 @@ async fn handshake(
     match acceptor.accept(stream).await {
         Ok(stream) => Some(TlsStreamWrapper::new(stream)),
         Err(error) => {
-            tracing::warn!(%peer, %error, "no TLS connection");
+            tracing::warn!(name: "service.handshake_failed", %peer, %error, "no TLS connection");
             None
         }
     }
@@ -84,7 +84,7 @@ where
     match accept_websocket_connection(stream, &config, peer).await {
         Ok(stream) => Some(BrokerTransport::websocket(stream)),
         Err(error) => {
-            tracing::warn!(%peer, %error, "no WebSocket");
+            tracing::warn!(name: "service.handshake_failed", %peer, %error, "no WebSocket");
             None
         }
     }
@@ -129,7 +129,7 @@ impl House {
         );
         if let Err(error) = handler.run().await {
             if !error.is_normal_disconnect() {
-                tracing::debug!(%peer, %error, "a connection ended");
+                tracing::debug!(name: "service.connection_ended", %peer, %error, "a connection ended");
             }
         }
     }
@@ -199,7 +199,7 @@ async fn accept(
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    tracing::warn!(name: "service.accept_failed", %error, "cannot accept a connection");
                     // Out of file handles, mostly: the pause lets others give theirs back.
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
@@ -217,7 +217,9 @@ async fn accept(
             match entered {
                 Ok(Some(transport)) => house.live(transport, peer).await,
                 Ok(None) => {}
-                Err(_) => tracing::warn!(%peer, "no connection: the handshake takes too long"),
+                Err(_) => tracing::warn!(
+                    name: "service.handshake_failed", %peer, "no connection: the handshake takes too long"
+                ),
             }
         });
     }

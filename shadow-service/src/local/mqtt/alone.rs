@@ -67,7 +67,8 @@ impl Alone {
         }
     }
 
-    fn statement(&self) -> String {
+    /// What it says while it serves.
+    pub(crate) fn statement(&self) -> String {
         format!("serving {}", self.id)
     }
 }
