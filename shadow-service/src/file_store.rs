@@ -245,12 +245,11 @@ impl From<DatabaseError> for Reason {
             return Self::InUse;
         }
         if let DatabaseError::Storage(StorageError::Io(error)) = error {
-            return match error.kind() {
-                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-                    Self::Damaged(error.to_string())
-                }
-                _ => Self::Io(error),
-            };
+            let damaged = [io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof];
+            if damaged.contains(&error.kind()) {
+                return Self::Damaged(error.to_string());
+            }
+            return Self::Io(error);
         }
         if let DatabaseError::Storage(StorageError::Corrupted(text)) = error {
             return Self::Damaged(text);

@@ -188,12 +188,18 @@ async fn a_store_that_cannot_be_had_is_one_clear_line() {
     std::fs::write(path("file"), "").unwrap();
     std::fs::create_dir(path("damaged")).unwrap();
     std::fs::write(path("damaged/shadows.redb"), "not a store").unwrap();
+    // One that was closed in good order, and of which all but the first page was overwritten.
+    drop(FileStore::open(&directory.path().join("worse")).unwrap());
+    let mut worse = std::fs::read(path("worse/shadows.redb")).unwrap();
+    worse.iter_mut().skip(4096).for_each(|byte| *byte ^= 0xa5);
+    std::fs::write(path("worse/shadows.redb"), worse).unwrap();
     let mut first = Program::start(&["--listen=0", "--data", &path("new/deeper")]);
     let kept = first.line("documents are kept in ").await;
     assert_eq!(kept, path("new/deeper"));
     for (data, part) in [
         ("file", "it is in no directory"),
         ("damaged", "is no store of shadows, or is damaged"),
+        ("worse", "is no store of shadows, or is damaged"),
         ("new/deeper", "is in use by another process"),
     ] {
         let (code, error) = Program::start(&["--listen=0", "--data", &path(data)])

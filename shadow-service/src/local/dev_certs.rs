@@ -63,6 +63,10 @@ impl DevCertificates {
         now: UnixTime,
     ) -> Result<Self, DevCertsError> {
         let failed = |error: io::Error| DevCertsError::new(directory, &error);
+        if directory.exists() && !directory.is_dir() {
+            let error = io::Error::new(io::ErrorKind::NotADirectory, "it is no directory");
+            return Err(failed(error));
+        }
         std::fs::create_dir_all(directory).map_err(failed)?;
         let file = |name: &str| directory.join(name);
         let names = all_names(names);

@@ -126,7 +126,8 @@ fn options(run: &Run) -> Result<(Options, Option<DevCertificates>), (u8, String)
     options.https = run.https.zip(certificates);
     options.republish.clone_from(&run.republish);
     if let Some(directory) = &run.data {
-        let store = FileStore::open(directory).map_err(|error| (1, error.to_string()))?;
+        let store = quietly(|| FileStore::open(directory));
+        let store = store.map_err(|error| (1, error.to_string()))?;
         options.store = Some(Box::new(store));
     }
     if run.verbose {
@@ -135,6 +136,15 @@ fn options(run: &Run) -> Result<(Options, Option<DevCertificates>), (u8, String)
         }));
     }
     Ok((options, made))
+}
+
+/// Without what a panic prints: [`FileStore::open`] makes an error of one.
+fn quietly<T>(work: impl FnOnce() -> T) -> T {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let done = work();
+    std::panic::set_hook(hook);
+    done
 }
 
 /// Ctrl-C anywhere, and SIGTERM on Unix.

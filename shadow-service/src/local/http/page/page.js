@@ -138,7 +138,7 @@ async function update(event) {
       body: `{"state":{"desired":${text}}}`,
     });
     const body = await answer.json();
-    say(answer.ok ? `accepted as version ${body.version}` : `${body.code} ${body.message}`, !answer.ok);
+    say(answer.ok ? `accepted as version ${body.version}` : `${answer.status} ${body.message}`, !answer.ok);
     await readShadow();
   } catch (error) {
     say(String(error), true);
