@@ -110,6 +110,21 @@ fn every_command(site: &Site) {
         2,
         "not true after 200ms",
     );
+    // From standard input.
+    let mut update = site.start(&["update", &lamp, "-"]);
+    update.write(br#"{"reported": {"piped": true, "on": null}}"#);
+    update.close_stdin();
+    let status = update.wait(LIMIT).expect("it ends");
+    assert!(status.success(), "{:?}", update.output());
+    // As a device, which has what is reported, and does what is desired.
+    let file = site.path("lamp.json");
+    site.ends(&["update", &lamp, "-d", "color=red"]);
+    site.ends(&["sync", "--once", &lamp, &file]);
+    let kept: String = std::fs::read_to_string(&file).unwrap();
+    let kept: String = kept.split_whitespace().collect();
+    assert_eq!(kept, r#"{"a":{"b":1.50},"color":"red","piped":true}"#);
+    assert_eq!(site.ends(&["diff", &lamp]), ["in sync"]);
+
     let cleared = site.ends(&["--json", "update", &lamp, "--clear", "desired"]);
     assert!(cleared[0].ends_with(r#","desired":null}"#), "{cleared:?}");
     site.ends(&["update", &lamp, "--clear", "all"]);
