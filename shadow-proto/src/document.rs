@@ -8,7 +8,7 @@ use crate::{
     wire::{self, ErrorCode, Version},
 };
 use alloc::{boxed::Box, string::String};
-use core::fmt;
+use core::{fmt, time::Duration};
 use serde_json::value::RawValue;
 
 /// A shadow's whole document, as the answer to a get brings it.
@@ -39,6 +39,13 @@ impl Document {
             version: answer.version,
             timestamp: answer.timestamp,
         }
+    }
+
+    /// How old the value at `path` was when the service answered, by the service's clock alone;
+    /// see [`Delta::age`]. The path begins with the section: `/desired/open`.
+    #[must_use]
+    pub fn age(&self, path: &str) -> Option<Duration> {
+        age(self.timestamp, &self.metadata, path)
     }
 }
 
@@ -88,6 +95,12 @@ impl Metadata {
         Some(Timestamp::from_seconds(seconds))
     }
 
+    /// The metadata of a section of a document that has it.
+    fn section(&self, path: &str) -> Self {
+        let section = self.0.as_ref().and_then(|all| all.at(path));
+        Self(section.and_then(|text| Json::from_text(text).ok()))
+    }
+
     /// The JSON as the service sent it, if the message had metadata.
     #[must_use]
     pub fn json(&self) -> Option<&Json> {
@@ -110,11 +123,12 @@ impl core::str::FromStr for Metadata {
 pub struct Delta {
     /// The desired values themselves (not differences), without a section around them.
     pub state: Json,
-    /// When each of these desired values was set. Empty for a delta that came with a get.
+    /// When each of these desired values was set. For a delta that came with a get, when each value
+    /// of desired was, whether it differs or not.
     pub metadata: Metadata,
     /// The document's version.
     pub version: Version,
-    /// When the service published it.
+    /// When the service published it; for a delta that came with a get, when it answered.
     pub timestamp: Option<Timestamp>,
     /// The token of the update that caused it, if it had one.
     pub token: Option<ClientToken>,
@@ -138,12 +152,39 @@ impl Delta {
     pub(crate) fn from_document(document: &Document) -> Option<Self> {
         Some(Self {
             state: document.delta.value()?.clone(),
-            metadata: Metadata::default(),
+            metadata: document.metadata.section("/desired"),
             version: document.version,
             timestamp: document.timestamp,
             token: None,
         })
     }
+
+    /// How old the value at `path` (a JSON pointer) was when the service published this, by the
+    /// service's clock alone: the time from its setting to the message. Add how long the message
+    /// lay in a queue, if that matters and is known.
+    ///
+    /// `None` if the message does not say it, or if it is an object or array, whose parts have
+    /// ages of their own.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # use std::time::Duration;
+    /// # fn example(delta: &Delta) {
+    /// // A door that was to be opened an hour ago stays closed.
+    /// let fresh = |path| delta.age(path).is_some_and(|age| age < Duration::from_secs(60));
+    /// if delta.state.at("/open") == Some("true") && fresh("/open") {
+    ///     println!("opening");
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn age(&self, path: &str) -> Option<Duration> {
+        age(self.timestamp, &self.metadata, path)
+    }
+}
+
+fn age(published: Option<Timestamp>, metadata: &Metadata, path: &str) -> Option<Duration> {
+    Some(published?.saturating_since(metadata.timestamp(path)?))
 }
 
 /// The document before and after an accepted update.

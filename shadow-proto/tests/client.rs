@@ -299,3 +299,50 @@ fn a_reserved_token_is_known_at_the_call_and_is_that_of_the_first_try() {
     let done = |event: &Event| matches!(event, Event::Response { request: id, outcome: Ok(_), .. } if *id == request);
     assert!(events.iter().any(done), "{events:?}");
 }
+
+#[test]
+fn a_command_of_long_ago_can_be_told_from_a_new_one_without_a_clock() {
+    let mut client = Client::new(config());
+    client.add_shadow(lamp(), Interest::DELTA, NOW).unwrap();
+    client.handle_connected(false, NOW);
+    let (_, published) = settle(&mut client);
+    let token = token_in(&published[0]);
+    let document = format!(
+        r#"{{"state":{{"desired":{{"open":true,"rgb":[1,2]}},"delta":{{"open":true,"rgb":[1,2]}}}},
+        "metadata":{{"desired":{{"open":{{"timestamp":100}},"rgb":[{{"timestamp":100}},{{"timestamp":3000}}]}}}},
+        "version":3,"timestamp":3700,"clientToken":"{token}"}}"#
+    );
+    receive(&mut client, "get/accepted", &document);
+    let message = r#"{"state":{"open":true},"metadata":{"open":{"timestamp":100}},"version":4,"timestamp":3701}"#;
+    receive(&mut client, "update/delta", message);
+    receive(
+        &mut client,
+        "update/delta",
+        r#"{"state":{"open":true},"version":5}"#,
+    );
+    let (events, _) = settle(&mut client);
+    let age = |seconds| Some(Duration::from_secs(seconds));
+    let [
+        Event::Ready {
+            document: Some(document),
+            ..
+        },
+        Event::Delta { delta: brought, .. },
+        Event::Delta {
+            delta: published, ..
+        },
+        Event::Delta { delta: bare, .. },
+    ] = &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!(document.age("/desired/open"), age(3600));
+    assert_eq!(document.age("/reported/open"), None);
+    assert_eq!(
+        (brought.age("/open"), brought.age("/rgb/1")),
+        (age(3600), age(700))
+    );
+    assert_eq!((brought.age("/rgb"), brought.age("/shut")), (None, None));
+    assert_eq!(published.age("/open"), age(3601));
+    assert_eq!(bare.age("/open"), None);
+}
