@@ -118,6 +118,22 @@ fn other_ways_in() {
     );
 }
 
+/// Without a CA file it is those that the system trusts, and what OpenSSL's variable names in their
+/// place.
+#[test]
+fn the_systems_authorities() {
+    let Some(site) = Site::start() else { return };
+    let line = "--endpoint mqtts://localhost:PORT:tls --thing-name native";
+    let mut command = site.program(line);
+    command.env("SSL_CERT_FILE", site.pki.path("ca.pem"));
+    site.is_in_sync("native", &mut command).quit();
+    let mut command = site.program(line);
+    command.env("SSL_CERT_FILE", site.pki.path("other-ca.pem"));
+    let text = site.fails(&mut command);
+    let reason = "is not signed by any authority in the system's root certificates";
+    assert!(text.contains(reason), "{text}");
+}
+
 /// As often as the broker says so.
 #[test]
 fn a_keep_alive_of_the_brokers_is_told_once() {
