@@ -163,7 +163,9 @@ impl Hub {
         });
     }
 
-    /// A message arrived. Whether it was anybody's: a shadow's or a plain subscription's.
+    /// A message arrived. Whether it was anybody's: a shadow's or a plain subscription's. One of a
+    /// kept session that waits for somebody to want it (see
+    /// [`ConnectOptions::clean_start`](crate::ConnectOptions)) is nobody's yet.
     pub fn handle_publish(&self, topic: &str, payload: &[u8]) -> bool {
         self.told(|state, now| {
             if state.unclaimed.is_open(now) {
