@@ -49,10 +49,10 @@ async fn send(hub: &Hub, mqtt: &AsyncClient) {
                 mqtt.subscribe_many_same_qos(&filters, qos as i32)
             }
             Action::Unsubscribe { filters, .. } => mqtt.unsubscribe_many(&filters),
-            #[rustfmt::skip]
-            Action::Publish { topic, payload, qos, retain, .. } => {
-                let message = MessageBuilder::new().topic(&*topic).payload(&*payload);
-                mqtt.publish(message.qos(qos as i32).retained(retain).finalize()).into()
+            Action::Publish { message: it, .. } => {
+                let message = MessageBuilder::new().topic(it.topic).payload(it.payload);
+                let message = message.qos(it.qos as i32).retained(it.retain);
+                mqtt.publish(message.finalize()).into()
             }
             Action::Withdraw { .. } => continue,
         };

@@ -47,8 +47,9 @@ async fn send(packets: &PacketHub, mqtt: AsyncClient) {
                 mqtt.try_subscribe_many(filters.into_iter().map(filter))
             }
             Action::Unsubscribe { filters, .. } => mqtt.try_unsubscribe(filters.concat()),
-            #[rustfmt::skip]
-            Action::Publish { topic, payload, qos, retain, .. } => mqtt.try_publish(topic, of(qos), retain, payload),
+            Action::Publish { message: it, .. } => {
+                mqtt.try_publish(it.topic, of(it.qos), it.retain, it.payload)
+            }
             Action::Withdraw { .. } => Ok(()),
         };
         if taken.is_err() {

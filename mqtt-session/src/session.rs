@@ -241,6 +241,14 @@ impl Session {
         self.outgoing.push(publish, &self.options.limits, self.now)
     }
 
+    /// Whether [`publish`](Self::publish) would have room for a message, so that a driver need not
+    /// give it away to be told [`PublishError::QueueFull`].
+    #[must_use]
+    pub fn has_room(&self, publish: &Publish) -> bool {
+        let limits = &self.options.limits;
+        !self.events.is_neglected(limits) && self.outgoing.has_room(publish, limits)
+    }
+
     /// Takes back a publish of which no byte was written yet; it will have no event. `false` if
     /// it was written, has ended, or is unknown.
     pub fn cancel(&mut self, publish: PublishToken) -> bool {

@@ -1,9 +1,6 @@
 //! What a driver is to do on its MQTT connection.
 
-use core::time::Duration;
-
-use bytes::Bytes;
-use mqtt_session::{MessageProperties, Owner, Qos};
+use mqtt_session::{Owner, Publish, Qos};
 use shadow_proto::{PublishId, SubscribeId};
 
 /// What [`Hub::poll_action`](crate::Hub::poll_action) wants done on the MQTT connection.
@@ -41,18 +38,8 @@ pub enum Action {
     Publish {
         /// To be echoed.
         id: ActionId,
-        /// The topic.
-        topic: Box<str>,
-        /// The payload.
-        payload: Bytes,
-        /// The QoS.
-        qos: Qos,
-        /// Whether the broker keeps it for later subscribers.
-        retain: bool,
-        /// Over MQTT 5: the message expiry interval, whole seconds.
-        expiry: Option<Duration>,
-        /// Over MQTT 5: further properties, for a message of the application's own.
-        properties: Option<Box<MessageProperties>>,
+        /// What to publish. Over MQTT 5 a request has a message expiry.
+        message: Publish,
     },
     /// Nobody waits for this publish any more. A driver that has not written a byte of it drops
     /// it, so that it does not come to pass later; another ignores this.

@@ -16,9 +16,9 @@
 //! # Attach to the MQTT client you have
 //!
 //! Whoever has an MQTT client already drives a [`Hub`] with it: hand in what arrives, from
-//! wherever it comes, and do what [`Hub::next_action`] says. `examples/attach_rumqttc.rs` and
-//! `examples/attach_paho.rs` do it for these two; a client that tells packet ids only when it
-//! sends, as rumqttc does, is driven through a [`PacketHub`]. Without an asynchronous runtime:
+//! wherever it comes, and do what [`Hub::next_action`] says. `examples/attach_rumqttc.rs` (and
+//! `attach_rumqttc_v5.rs`) and `examples/attach_paho.rs` do it for these two; a client that tells
+//! packet ids only when it sends, as rumqttc does, is driven through a [`PacketHub`]. Without an asynchronous runtime:
 //!
 //! ```
 //! use transport_core::{Action, Hub, HubOptions, PubackCode, SubackCode, shadow_config, system_clock};
@@ -46,8 +46,8 @@
 //!             Action::Unsubscribe { id, filters } => {
 //!                 waiting.insert(mqtt.unsubscribe(&filters), id);
 //!             }
-//!             Action::Publish { id, topic, payload, qos, .. } => {
-//!                 waiting.insert(mqtt.publish(&topic, &payload, qos), id);
+//!             Action::Publish { id, message: it } => {
+//!                 waiting.insert(mqtt.publish(&it.topic, &it.payload, it.qos), id);
 //!             }
 //!             Action::Withdraw { .. } => {}
 //!         }

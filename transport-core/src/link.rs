@@ -281,22 +281,8 @@ impl Link {
         match action {
             Action::Subscribe { id, filters, qos } => self.subscribe(id, &filters, qos),
             Action::Unsubscribe { id, filters } => self.unsubscribe(id, &filters),
-            Action::Publish {
-                id,
-                topic,
-                payload,
-                qos,
-                retain,
-                expiry,
-                properties,
-            } => {
-                let mut publish = Publish::new(topic, payload).with_qos(qos);
-                publish.retain = retain;
-                publish.properties = properties;
-                if let Some(expiry) = expiry {
-                    publish = publish.with_expiry(expiry);
-                }
-                self.held.push_back((id, publish));
+            Action::Publish { id, message } => {
+                self.held.push_back((id, message));
                 self.push_held();
             }
             Action::Withdraw { id } => {
@@ -314,17 +300,16 @@ impl Link {
     /// Hands publishes to the session while it has room.
     fn push_held(&mut self) {
         while let Some((id, publish)) = self.held.pop_front() {
-            // Cheap: the payload is shared.
-            let again = publish.clone();
+            // Room comes with the end of those before it.
+            let waits = publish.qos != Qos::AtMostOnce || self.session.is_connected();
+            if waits && self.session.pending_publishes() > 0 && !self.session.has_room(&publish) {
+                self.held.push_front((id, publish));
+                return;
+            }
             match self.session.publish(publish, self.hub.now()) {
                 Ok(token) => {
                     self.publishes.insert(token, id);
                     self.tokens.insert(id, token);
-                }
-                // Room comes with the end of those before it.
-                Err(PublishError::QueueFull) if self.session.pending_publishes() > 0 => {
-                    self.held.push_front((id, again));
-                    return;
                 }
                 Err(PublishError::NotConnected) => self.hub.handle_send_failed(id),
                 Err(error) => {

@@ -14,7 +14,7 @@ use std::{io, panic::catch_unwind, sync::OnceLock};
 
 use paho_mqtt::{self as paho, AsyncClient, PropertyCode, ServerResponse, Token};
 use transport_core::{
-    Action, ActionId, Hub, Message, MqttQos, MqttVersion, OpenError, Plan, PubackCode, Publish,
+    Action, ActionId, Hub, Message, MqttQos, MqttVersion, OpenError, Plan, PubackCode,
     PublishFailure,
     mqtt_session::{Ask, Options, ProtocolError, TopicFilter},
 };
@@ -169,28 +169,15 @@ impl Session {
         match action {
             Action::Subscribe { id, filters, qos } => self.subscribe(id, &filters, qos),
             Action::Unsubscribe { id, filters } => self.unsubscribe(id, &filters),
-            Action::Publish {
-                id,
-                topic,
-                payload,
-                qos,
-                retain,
-                expiry,
-                properties,
-            } => {
-                let mut publish = Publish::new(topic, payload).with_qos(qos);
-                publish.properties = properties;
-                if let Err(error) = publish.check() {
+            Action::Publish { id, message } => {
+                if let Err(error) = message.check() {
                     let failure = PublishFailure::Refused(error);
                     return self.hub.handle_publish_failed(id, failure);
                 }
-                let (version, properties) = (self.options.version, publish.properties.as_deref());
-                let Ok(properties) = settings::properties(version, expiry, properties) else {
+                let Ok(to) = settings::publish(self.options.version, &message) else {
                     return self.hub.handle_send_failed(id);
                 };
-                let (topic, payload) = (&publish.topic, &publish.payload);
-                let message = settings::message(topic, payload, qos, retain, properties);
-                self.held.push_back((id, qos, message));
+                self.held.push_back((id, message.qos, to));
                 self.push_held();
             }
             // What the C library has, it sends.

@@ -15,7 +15,7 @@ use paho_mqtt::{
     self as paho, Message, MessageBuilder, Properties, PropertyCode, SslOptionsBuilder,
 };
 use transport_core::{
-    MessageProperties, MqttQos, MqttVersion, OpenError, Plan, RootsFile, TlsFiles, Will,
+    MessageProperties, MqttQos, MqttVersion, OpenError, Plan, Publish, RootsFile, TlsFiles, Will,
     mqtt_session::Options,
 };
 
@@ -100,7 +100,7 @@ pub(crate) fn keeps_session(options: &Options) -> bool {
 }
 
 /// A message as paho sends it. Its topic has been checked.
-pub(crate) fn message(
+fn message(
     topic: &str,
     payload: &[u8],
     qos: MqttQos,
@@ -116,22 +116,22 @@ pub(crate) fn message(
         .finalize()
 }
 
+/// A message to the broker.
+pub(crate) fn publish(version: MqttVersion, from: &Publish) -> paho::Result<Message> {
+    let properties = properties(version, from.properties.as_deref())?;
+    let (topic, payload) = (&from.topic, &from.payload);
+    Ok(message(topic, payload, from.qos, from.retain, properties))
+}
+
 /// The properties of a message to the broker. None over 3.1.1, which has no place for them.
-pub(crate) fn properties(
-    version: MqttVersion,
-    expiry: Option<Duration>,
-    rest: Option<&MessageProperties>,
-) -> paho::Result<Properties> {
+fn properties(version: MqttVersion, from: Option<&MessageProperties>) -> paho::Result<Properties> {
     let mut to = Properties::new();
-    if version != MqttVersion::V5 {
-        return Ok(to);
-    }
-    if let Some(expiry) = expiry.or_else(|| rest?.message_expiry) {
-        to.push_u32(PropertyCode::MessageExpiryInterval, seconds(expiry))?;
-    }
-    let Some(from) = rest else {
+    let Some(from) = from.filter(|_| version == MqttVersion::V5) else {
         return Ok(to);
     };
+    if let Some(expiry) = from.message_expiry {
+        to.push_u32(PropertyCode::MessageExpiryInterval, seconds(expiry))?;
+    }
     if let Some(utf8) = from.payload_is_utf8 {
         to.push_byte(PropertyCode::PayloadFormatIndicator, u8::from(utf8))?;
     }
@@ -184,7 +184,7 @@ fn connect_properties(options: &Options) -> paho::Result<Properties> {
 }
 
 fn will(will: &Will, version: MqttVersion) -> paho::Result<Message> {
-    let mut to = properties(version, None, Some(&will.properties))?;
+    let mut to = properties(version, Some(&will.properties))?;
     if let Some(delay) = will.delay.filter(|_| version == MqttVersion::V5) {
         to.push_u32(PropertyCode::WillDelayInterval, seconds(delay))?;
     }
@@ -310,10 +310,10 @@ mod tests {
         sent.response_topic = Some("answers".into());
         sent.correlation_data = Some([0, 1, 2].to_vec().into());
         sent.user_properties = vec![("a".into(), "1".into()), ("a".into(), "2".into())];
-        let wire = properties(MqttVersion::V5, None, Some(&sent)).unwrap();
+        let wire = properties(MqttVersion::V5, Some(&sent)).unwrap();
         sent.message_expiry = Some(Duration::from_secs(2));
         assert_eq!(received(&wire).as_deref(), Some(&sent));
-        let none = properties(MqttVersion::V3_1_1, Some(Duration::ZERO), Some(&sent)).unwrap();
+        let none = properties(MqttVersion::V3_1_1, Some(&sent)).unwrap();
         assert_eq!(received(&none), None);
     }
 

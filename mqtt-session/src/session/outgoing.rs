@@ -71,9 +71,7 @@ impl Outgoing {
         limits: &Limits,
         now: Instant,
     ) -> Result<PublishToken, PublishError> {
-        let count = self.queue.len() + self.in_flight.len() + self.released.len();
-        let bytes = self.bytes.saturating_add(publish.weight());
-        if count >= limits.publishes || bytes > limits.publish_bytes {
+        if !self.has_room(&publish, limits) {
             return Err(PublishError::QueueFull);
         }
         let expiry = publish
@@ -83,7 +81,7 @@ impl Outgoing {
         let expires = expiry.map(|expiry| now + Duration::from_secs(whole_seconds(expiry)));
         let token = PublishToken(self.tokens);
         self.tokens += 1;
-        self.bytes = bytes;
+        self.bytes += publish.weight();
         self.next_expiry = earliest(self.next_expiry, expires);
         self.queue.push_back(Waiting {
             token,
@@ -91,6 +89,12 @@ impl Outgoing {
             expires,
         });
         Ok(token)
+    }
+
+    pub(super) fn has_room(&self, publish: &Publish, limits: &Limits) -> bool {
+        let count = self.queue.len() + self.in_flight.len() + self.released.len();
+        let bytes = self.bytes.saturating_add(publish.weight());
+        count < limits.publishes && bytes <= limits.publish_bytes
     }
 
     pub(super) fn cancel(&mut self, token: PublishToken) -> bool {

@@ -324,8 +324,13 @@ fn the_queue_is_bounded_by_count_and_bytes() {
     options.limits.publishes = 2;
     options.limits.publish_bytes = 10;
     let mut peer = Peer::new(options);
+    // Whether there is room is known before.
     let publish = |peer: &mut Peer, payload: &'static str| {
-        peer.session.publish(Publish::new("t", payload), peer.now)
+        let publish = Publish::new("t", payload);
+        let room = peer.session.has_room(&publish);
+        let taken = peer.session.publish(publish, peer.now);
+        assert_eq!(room, taken.is_ok());
+        taken
     };
     assert_eq!(
         publish(&mut peer, "0123456789"),

@@ -188,21 +188,10 @@ impl State {
             self.hold(id, publish, promise, now);
         }
         let id = self.plain.outbox.pop_front()?;
-        let publish = self.plain.messages.get_mut(&id)?.publish.take()?;
+        let message = self.plain.messages.get_mut(&id)?.publish.take()?;
         self.client.note_publish(now);
-        let mut properties = publish.properties;
-        let expiry = properties
-            .as_mut()
-            .and_then(|all| all.message_expiry.take());
-        Some(Action::Publish {
-            id: ActionId(Of::Message(id)),
-            topic: publish.topic.into(),
-            payload: publish.payload,
-            qos: publish.qos,
-            retain: publish.retain,
-            expiry,
-            properties,
-        })
+        let id = ActionId(Of::Message(id));
+        Some(Action::Publish { id, message })
     }
 
     /// Ends what has waited too long. A message that was not sent is not sent any more.

@@ -4,6 +4,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use core::task::{Poll, Waker};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use mqtt_session::Publish;
 use shadow_proto::{Client, Config, Instant, Output, RequestId, ShadowHandle, TopicPrefix};
 
 use super::{
@@ -182,15 +183,11 @@ impl State {
                 } => {
                     let id = ActionId(Of::Request(id));
                     self.sent(request, id);
-                    return Some(Action::Publish {
-                        id,
-                        topic,
-                        payload: payload.into_vec().into(),
-                        qos: qos.into(),
-                        retain: false,
-                        expiry,
-                        properties: None,
-                    });
+                    let mut message = Publish::new(topic, payload.into_vec()).with_qos(qos);
+                    if let Some(expiry) = expiry {
+                        message = message.with_expiry(expiry);
+                    }
+                    return Some(Action::Publish { id, message });
                 }
             }
         }
