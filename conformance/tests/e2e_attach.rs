@@ -33,8 +33,10 @@ async fn says_that_nobody_is_there(example: &str, broker: String) {
 #[tokio::test]
 async fn rumqttc() {
     let broker = |port| format!("127.0.0.1:{port}");
-    shows_the_shadow_and_ends("attach_rumqttc", broker).await;
-    says_that_nobody_is_there("attach_rumqttc", broker(testkit::free_port())).await;
+    for example in ["attach_rumqttc", "attach_rumqttc_v5"] {
+        shows_the_shadow_and_ends(example, broker).await;
+        says_that_nobody_is_there(example, broker(testkit::free_port())).await;
+    }
 }
 
 #[cfg(feature = "paho")]

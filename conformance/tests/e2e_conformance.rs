@@ -15,6 +15,13 @@ mod attach_paho;
     reason = "its main is for those who run it"
 )]
 mod attach_rumqttc;
+#[path = "../../examples/attach_rumqttc_v5.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "its main is for those who run it"
+)]
+mod attach_rumqttc_v5;
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -90,21 +97,48 @@ impl Adapter for Rumqttc {
     }
 
     fn connect(&self, options: ConnectOptions) -> Connecting {
-        let endpoint = &options.endpoint;
-        let mut mqtt = MqttOptions::new(&options.client_id, endpoint.host(), endpoint.port());
-        mqtt.set_clean_session(options.clean_start);
-        mqtt.set_max_packet_size(MIB, MIB);
         let (shadows, hub) = (options.shadow_config(), hub_options(&options));
-        Box::pin(async move {
-            let attached = attach_rumqttc::attach(mqtt, shadows, hub).await;
-            attached.map_err(|error| failed(&error))
-        })
+        match options.version {
+            MqttVersion::V5 => {
+                let mqtt = rumqttc_v5(&options);
+                Box::pin(async move {
+                    let attached = attach_rumqttc_v5::attach(mqtt, shadows, hub).await;
+                    attached.map_err(|error| failed(&error))
+                })
+            }
+            _ => {
+                let mqtt = rumqttc_v4(&options);
+                Box::pin(async move {
+                    let attached = attach_rumqttc::attach(mqtt, shadows, hub).await;
+                    attached.map_err(|error| failed(&error))
+                })
+            }
+        }
     }
 
     fn hole(&self, _: &str, setting: Setting) -> Option<&'static str> {
-        (setting.version == MqttVersion::V5)
-            .then_some("rumqttc has other types for MQTT 5; the example shows those for 3.1.1")
+        (setting.way != Way::Tcp)
+            .then_some("the examples' rumqttc is built without TLS and WebSocket; the way is rumqttc's business")
     }
+}
+
+fn rumqttc_v4(options: &ConnectOptions) -> MqttOptions {
+    let endpoint = &options.endpoint;
+    let mut mqtt = MqttOptions::new(&options.client_id, endpoint.host(), endpoint.port());
+    mqtt.set_clean_session(options.clean_start);
+    mqtt.set_max_packet_size(MIB, MIB);
+    mqtt
+}
+
+fn rumqttc_v5(options: &ConnectOptions) -> rumqttc::v5::MqttOptions {
+    let endpoint = &options.endpoint;
+    let id = &options.client_id;
+    let mut mqtt = rumqttc::v5::MqttOptions::new(id, endpoint.host(), endpoint.port());
+    let expiry = options.session_expiry.unwrap_or_default().as_secs();
+    mqtt.set_clean_start(options.clean_start);
+    mqtt.set_session_expiry_interval(Some(expiry as u32));
+    mqtt.set_max_packet_size(Some(MIB as u32));
+    mqtt
 }
 
 /// The example of attaching to Paho.
