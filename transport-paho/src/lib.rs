@@ -78,6 +78,14 @@ pub fn start(options: ConnectOptions) -> Result<ShadowClient, ConnectError> {
 /// Runs `future` to its end on this thread: what every transport has for the `main` of a program
 /// that may be over any of them.
 ///
+/// ```
+/// use transport_paho::{OpenError, block_on};
+///
+/// let answer = block_on(async { Ok::<_, OpenError>(42) })?;
+/// assert_eq!(answer, 42);
+/// # Ok::<(), OpenError>(())
+/// ```
+///
 /// # Errors
 /// That of the future.
 #[cfg(feature = "blocking")]

@@ -11,6 +11,14 @@ use crate::{driver::Driver, stream::open};
 /// Runs `future` to its end on this thread, within a runtime of its own: what every transport has
 /// for the `main` of a program that may be over any of them.
 ///
+/// ```
+/// use transport_tokio::{OpenError, block_on};
+///
+/// let answer = block_on(async { Ok::<_, OpenError>(42) })?;
+/// assert_eq!(answer, 42);
+/// # Ok::<(), OpenError>(())
+/// ```
+///
 /// # Errors
 /// That of the future; or the system gives no runtime.
 pub fn block_on<T, E: From<OpenError>>(future: impl Future<Output = Result<T, E>>) -> Result<T, E> {
