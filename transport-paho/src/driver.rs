@@ -144,6 +144,11 @@ impl Driver {
 
     fn handle(&mut self, epoch: Epoch, fact: Fact) {
         let present = epoch == self.session.epoch();
+        if present && !self.life.is_up() && !matches!(fact, Fact::Done(_)) {
+            // The C library may have connected, and have more to tell, before this thread had it
+            // tell so.
+            self.connected();
+        }
         match fact {
             Fact::Done(PLAN) => self.plan(),
             Fact::Done(CONNECT) => {
@@ -154,7 +159,8 @@ impl Driver {
             _ if !present => {}
             Fact::Done(GOODBYE) => self.close(),
             Fact::Done(operation) => self.session.look(operation),
-            Fact::Message(message) if self.life.is_up() => {
+            // Whether connected or not: it is acknowledged, so nobody would send it again.
+            Fact::Message(message) => {
                 if let Err(error) = self.session.arrived(&message) {
                     self.drop_connection(DisconnectReason::Protocol(error), None);
                 }
@@ -175,7 +181,7 @@ impl Driver {
                 let error = OpenError::new("keep up", &error);
                 self.drop_connection(DisconnectReason::TransportClosed, Some(error));
             }
-            Fact::Message(_) | Fact::Explained(_) => {}
+            Fact::Explained(_) => {}
         }
     }
 

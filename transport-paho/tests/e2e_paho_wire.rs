@@ -12,7 +12,7 @@ use alloc::collections::BTreeMap;
 use core::time::Duration;
 use std::{
     io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::{Shutdown, TcpListener, TcpStream},
     thread,
 };
 
@@ -73,6 +73,17 @@ impl Broker {
         assert!(matches!(peer.read(), Some(Packet::Connect(_))));
         peer.send(&[0x20, 2, 0, 0]);
         peer
+    }
+}
+
+/// Ends the connection as a FIN does: what the client still sends is read. A reset in the middle of a PUBLISH has the C
+/// library free the message twice, and ends the process (eclipse-paho/paho.mqtt.c issue 1621).
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+        if let Ok(mut stream) = self.stream.try_clone() {
+            thread::spawn(move || std::io::copy(&mut stream, &mut std::io::sink()));
+        }
     }
 }
 
@@ -259,7 +270,7 @@ async fn what_no_broker_should_send_ends_the_connection_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_that_takes_too_long_leaves_the_next_one_alone() {
     let broker = Broker::new();
-    let client = broker.client(|options| options.connect_timeout = Duration::from_millis(200));
+    let client = broker.client(|options| options.connect_timeout = Duration::from_secs(2));
     let mut events = client.connection_events();
     // It gets no answer, nor does the client of the C library that made it get a goodbye.
     let silent = broker.accept();
@@ -328,4 +339,32 @@ async fn a_kept_session_repeats_what_was_not_acknowledged() {
     let [high, low] = again.pkid.to_be_bytes();
     peer.send(&[0x40, 2, high, low]);
     timeout(PATIENCE, sent).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_together_with_the_answer_to_a_connect_is_not_lost() {
+    let broker = Broker::new();
+    let client = broker.client(|options| {
+        options.clean_start = false;
+        options.client_id = "early".into();
+    });
+    let news = tokio::spawn(client.subscribe("news", Qos::AtLeastOnce));
+    let mut peer = broker.connected();
+    assert_eq!(peer.grant(), "news");
+    let mut news = timeout(PATIENCE, news).await.unwrap().unwrap().unwrap();
+    for number in b'0'..=b'9' {
+        drop(peer);
+        peer = broker.accept();
+        assert!(matches!(peer.read(), Some(Packet::Connect(_))));
+        // The session is there, and so is what was published in the meantime, at QoS 1.
+        let publish = [&[0x32, 9, 0, 4], &b"news"[..], &[0, number, number]].concat();
+        peer.send(&[&[0x20, 2, 1, 0], &publish[..]].concat());
+        let Some(Packet::PubAck(acknowledged)) = peer.read() else {
+            panic!("not a PUBACK");
+        };
+        assert_eq!(acknowledged.pkid, u16::from(number));
+        let message = timeout(PATIENCE, news.next()).await.unwrap().unwrap();
+        assert_eq!(&message.unwrap().payload[..], [number]);
+    }
+    client.shutdown(PATIENCE).await.unwrap();
 }
