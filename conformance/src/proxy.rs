@@ -5,6 +5,7 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
@@ -15,6 +16,7 @@ use tokio::{
     },
     sync::watch,
     task::JoinHandle,
+    time::timeout,
 };
 use transport_core::MqttVersion;
 
@@ -159,24 +161,39 @@ async fn accept(
                 state.connections += 1;
                 state.filters.clear();
             }
+            let (mut near_read, mut near_write) = near.into_split();
             tokio::select! {
-                _ = pass(near, broker, &state) => {}
+                _ = pass(&mut near_read, &mut near_write, broker, &state) => {}
                 _ = cut.changed() => {}
             }
             lock(&state).connections -= 1;
+            hang_up(near_read, near_write).await;
         });
     }
 }
 
-async fn pass(near: TcpStream, broker: u16, state: &Mutex<State>) -> io::Result<()> {
+/// Ends a connection as a FIN does and not as a reset: what the client still sends is read. The C library of Paho frees
+/// a message twice when a reset meets it in the middle of a PUBLISH (eclipse-paho/paho.mqtt.c issue 1621), and its
+/// process ends; that is no behaviour of an adapter.
+async fn hang_up(mut near: OwnedReadHalf, mut near_write: OwnedWriteHalf) {
+    let _ = near_write.shutdown().await;
+    let rest = async { tokio::io::copy(&mut near, &mut tokio::io::sink()).await };
+    let _ = timeout(LINGER, rest).await;
+}
+
+async fn pass(
+    near_read: &mut OwnedReadHalf,
+    near_write: &mut OwnedWriteHalf,
+    broker: u16,
+    state: &Mutex<State>,
+) -> io::Result<()> {
     let broker = SocketAddr::from((Ipv4Addr::LOCALHOST, broker));
     let far = TcpStream::connect(broker).await?;
-    near.set_nodelay(true)?;
+    near_write.as_ref().set_nodelay(true)?;
     far.set_nodelay(true)?;
-    let (near_read, near_write) = near.into_split();
-    let (far_read, far_write) = far.into_split();
-    let from_client = forward(near_read, far_write, |packet| state_of(state, packet));
-    let from_broker = forward(far_read, near_write, |packet| {
+    let (mut far_read, mut far_write) = far.into_split();
+    let from_client = forward(near_read, &mut far_write, |packet| state_of(state, packet));
+    let from_broker = forward(&mut far_read, near_write, |packet| {
         let mut state = lock(state);
         let number = packet[0] >> 4;
         if number == Packet::Suback as u8 && state.refuses_filters {
@@ -212,8 +229,8 @@ fn state_of(state: &Mutex<State>, packet: &mut [u8]) -> bool {
 
 /// Packet by packet.
 async fn forward(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
     mut see: impl FnMut(&mut [u8]) -> bool,
 ) -> io::Result<()> {
     let mut packet = Vec::new();
@@ -267,6 +284,9 @@ fn refuse(packet: &mut [u8], five: bool) {
     let start = payload_start(packet, five);
     packet[start..].fill(if five { 0x87 } else { 0x80 });
 }
+
+/// Longest that the client may go on sending after the end.
+const LINGER: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,9 @@
 
 use std::{
     any::Any,
-    sync::Arc,
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -19,9 +21,54 @@ use crate::{
 ///
 /// # Errors
 /// Mosquitto is not installed.
+///
+/// # Panics
+/// It takes longer than five minutes. The panic says what is still being played and what has failed by then: an adapter
+/// that blocks the threads of the runtime stops everything else, the time limits of the scenarios included.
 pub fn run(adapters: Vec<Arc<dyn Adapter>>) -> Result<Report, MissingTool> {
-    let runtime = Builder::new_multi_thread().enable_all().build();
-    runtime.unwrap().block_on(play(adapters))
+    let progress = Arc::new(Progress::default());
+    let (ended, end) = mpsc::channel();
+    let playing = Arc::clone(&progress);
+    thread::spawn(move || {
+        let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
+        let result = runtime.block_on(play(adapters, playing));
+        let _ = ended.send(result);
+        // Without waiting for what a client may have left behind on a thread.
+        runtime.shutdown_background();
+    });
+    match end.recv_timeout(WHOLE) {
+        Ok(result) => result,
+        Err(error) => panic!("{error} after {WHOLE:?} at most\n{}", progress.text()),
+    }
+}
+
+/// What is being played, and what has failed.
+#[derive(Debug, Default)]
+struct Progress(Mutex<(BTreeSet<String>, Vec<String>)>);
+
+impl Progress {
+    fn begins(&self, name: &str) {
+        self.lock().0.insert(name.to_owned());
+    }
+
+    fn ended(&self, name: &str, outcome: &Outcome) {
+        let mut state = self.lock();
+        state.0.remove(name);
+        if let Outcome::Failed(why) = outcome {
+            state.1.push(format!("{name}: {why}"));
+        }
+    }
+
+    fn text(&self) -> String {
+        let (playing, failed) = &*self.lock();
+        let playing: Vec<&str> = playing.iter().map(String::as_str).collect();
+        let (playing, failed) = (playing.join("\n  "), failed.join("\n  "));
+        format!("being played:\n  {playing}\nfailed:\n  {failed}")
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (BTreeSet<String>, Vec<String>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Plays every scenario on one adapter, and fails with a list of what went wrong.
@@ -36,7 +83,10 @@ pub fn assert_conforms(adapter: impl Adapter) {
     assert!(failures.is_empty(), "\n{}\n", failures.join("\n"));
 }
 
-async fn play(mut adapters: Vec<Arc<dyn Adapter>>) -> Result<Report, MissingTool> {
+async fn play(
+    mut adapters: Vec<Arc<dyn Adapter>>,
+    progress: Arc<Progress>,
+) -> Result<Report, MissingTool> {
     let only = std::env::var("SHADOW_SCENARIO").unwrap_or_default();
     if let Ok(adapter) = std::env::var("SHADOW_ADAPTER") {
         adapters.retain(|it| it.name() == adapter);
@@ -58,14 +108,19 @@ async fn play(mut adapters: Vec<Arc<dyn Adapter>>) -> Result<Report, MissingTool
                 }
                 let options = brokers.options(setting);
                 let ground = Ground::new(Arc::clone(adapter), setting, options, number);
-                let turns = Arc::clone(&turns);
+                let (turns, progress) = (Arc::clone(&turns), Arc::clone(&progress));
                 playing.spawn(async move {
+                    let adapter = ground.adapter().name();
+                    let name = format!("{adapter}, {setting}: {}", scenario.name);
                     let _turn = turns.acquire_many(scenario.weight).await;
+                    progress.begins(&name);
+                    let outcome = outcome(scenario, ground).await;
+                    progress.ended(&name, &outcome);
                     Cell {
                         scenario: scenario.name,
-                        adapter: ground.adapter().name(),
+                        adapter,
                         setting,
-                        outcome: outcome(scenario, ground).await,
+                        outcome,
                     }
                 });
             }
@@ -109,3 +164,5 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 const AT_ONCE: usize = 8;
 /// Longest that one may take.
 const LIMIT: Duration = Duration::from_secs(60);
+/// Longest that all of them may take.
+const WHOLE: Duration = Duration::from_secs(5 * 60);
