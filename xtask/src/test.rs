@@ -16,7 +16,7 @@ use crate::exec::say;
 use crate::setup::setup;
 use crate::steps::{self, Step};
 
-const STEPS: [Step; 21] = [
+const STEPS: [Step; 23] = [
     Step::new("setup", "install what is missing", setup),
     Step::new("fmt", "formatting", code::fmt),
     Step::new(
@@ -40,9 +40,16 @@ const STEPS: [Step; 21] = [
         licences::check,
     ),
     Step::new("clippy", "clippy, warnings denied", code::clippy).with_tools(),
-    Step::new("build", "binaries, examples and tests", suites::build).with_tools(),
+    Step::new("programs", "build binaries and examples", suites::programs).with_tools(),
+    Step::new("build", "build the tests", suites::build).with_tools(),
     Step::new("tests", "unit, table and integration tests", suites::tests).with_tools(),
     Step::new("e2e", "end-to-end tests, with Mosquitto", suites::e2e).with_tools(),
+    Step::new(
+        "conformance",
+        "every adapter in the same scenarios, with Mosquitto",
+        suites::conformance,
+    )
+    .with_tools(),
     Step::new(
         "doctests",
         "the examples in the documentation",

@@ -10,9 +10,14 @@ use crate::workspace::{Workspace, has_paho};
 /// The test targets that have to run, so that one that is no longer found does not go unnoticed.
 const LIST: &str = "xtask/test-targets.txt";
 
-/// Builds all that the suites run, the programs they start included.
-pub(crate) fn build(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
+/// Builds all that the suites start.
+pub(crate) fn programs(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
     build_programs(cx, workspace)?;
+    Ok(Done::Passed)
+}
+
+/// Builds all that the suites run.
+pub(crate) fn build(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
     let names = workspace.test_targets();
     cx.cargo(["test", "--no-run", "--lib", "--bins"])
         .args(named(&names))
@@ -37,6 +42,20 @@ pub(crate) fn tests(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
 }
 
 pub(crate) fn e2e(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
+    end_to_end(cx, workspace, |target| {
+        is_e2e(target) && !is_conformance(target)
+    })
+}
+
+pub(crate) fn conformance(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
+    end_to_end(cx, workspace, is_conformance)
+}
+
+fn end_to_end(
+    cx: &Cx,
+    workspace: &Workspace,
+    concerns: fn(&str) -> bool,
+) -> Result<Done, String> {
     if cfg!(not(unix)) {
         return Ok(Done::Nothing(
             "the end-to-end tests send signals, so they run on Unix".to_owned(),
@@ -44,22 +63,22 @@ pub(crate) fn e2e(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
     }
     build_programs(cx, workspace)?;
     let mut names = workspace.test_targets();
-    names.retain(|name| is_e2e(name));
+    names.retain(|name| concerns(name));
     if names.is_empty() {
-        return Ok(Done::Nothing("no test target is called e2e_*".to_owned()));
+        return Ok(Done::Nothing("no test target is called so".to_owned()));
     }
     let test = cx
         .cargo(["test", "--no-fail-fast"])
         .args(named(&names))
         .args(workspace.selection());
-    let test = match workspace.has("shadow-service") {
+    let test = match workspace.has("shadow-service") && concerns("e2e_aws_sdk") {
         true => test.env(
             "SHADOW_AWS_SDK_PYTHON",
             python::with_aws_sdks(cx, workspace)?,
         ),
         false => test,
     };
-    judge(cx, test.env("SHADOW_E2E", "1").tee()?, is_e2e)
+    judge(cx, test.env("SHADOW_E2E", "1").tee()?, concerns)
 }
 
 pub(crate) fn doctests(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
@@ -87,6 +106,11 @@ fn named(names: &[&str]) -> Vec<String> {
 
 fn is_e2e(target: &str) -> bool {
     target.starts_with("e2e_")
+}
+
+/// The conformance suite takes as long as all others together, so it is a step of its own.
+fn is_conformance(target: &str) -> bool {
+    target.starts_with("e2e_conformance")
 }
 
 fn is_doctest(target: &str) -> bool {
