@@ -104,7 +104,7 @@ scenarios! {
         the_last_handle_ends_the_connection,
         many_shadows_on_one_connection;
     load:
-        ten_thousand_requests_pass_the_window * 4;
+        ten_thousand_requests_pass_the_window * 2;
 }
 
 /// Those that are played over TLS and WebSocket, too: what they add is beneath the rest. None needs the proxy, which

@@ -51,11 +51,7 @@ pub(crate) fn conformance(cx: &Cx, workspace: &Workspace) -> Result<Done, String
     end_to_end(cx, workspace, is_conformance)
 }
 
-fn end_to_end(
-    cx: &Cx,
-    workspace: &Workspace,
-    concerns: fn(&str) -> bool,
-) -> Result<Done, String> {
+fn end_to_end(cx: &Cx, workspace: &Workspace, concerns: fn(&str) -> bool) -> Result<Done, String> {
     if cfg!(not(unix)) {
         return Ok(Done::Nothing(
             "the end-to-end tests send signals, so they run on Unix".to_owned(),
