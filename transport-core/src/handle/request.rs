@@ -26,18 +26,25 @@ pub struct Request<T> {
 
 enum State {
     Refused(RequestFailure),
-    Made(RequestId, Answer<Result<Accepted, Failure>>),
+    Made(Made),
     Done,
 }
+
+/// Its name, the token that it was made with, and where its outcome comes.
+pub(super) type Made = (
+    RequestId,
+    Option<ClientToken>,
+    Answer<Result<Accepted, Failure>>,
+);
 
 impl<T> Request<T> {
     pub(super) fn new(
         shadow: Shadow,
-        made: Result<(RequestId, Answer<Result<Accepted, Failure>>), RequestFailure>,
+        made: Result<Made, RequestFailure>,
         read: fn(Accepted) -> Result<T, RequestFailure>,
     ) -> Self {
         let state = match made {
-            Ok((id, answer)) => State::Made(id, answer),
+            Ok(made) => State::Made(made),
             Err(failure) => State::Refused(failure),
         };
         Self {
@@ -51,17 +58,20 @@ impl<T> Request<T> {
     #[must_use]
     pub fn id(&self) -> Option<RequestId> {
         match &self.state {
-            State::Made(id, _) => Some(*id),
+            State::Made((id, ..)) => Some(*id),
             State::Refused(_) | State::Done => None,
         }
     }
 
     /// The token of its newest try; `None` before the first, unless it has a token of the
-    /// caller's own.
+    /// caller's own. After its outcome, until the future is polled: the token that it was made
+    /// with.
     #[must_use]
     pub fn token(&self) -> Option<ClientToken> {
-        let id = self.id()?;
-        self.shadow.hub().shared.lock().client.token(id)
+        let State::Made((id, first, _)) = &self.state else {
+            return None;
+        };
+        self.shadow.hub().shared.lock().client.token(*id).or(*first)
     }
 
     /// Lets the request go its way without waiting for it, also beyond the life of the handle.
@@ -80,7 +90,7 @@ impl<T> Future for Request<T> {
     type Output = Result<T, RequestFailure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let State::Made(_, answer) = &self.state {
+        if let State::Made((.., answer)) = &self.state {
             let outcome = ready!(answer.poll(cx));
             self.state = State::Done;
             return Poll::Ready(outcome.map_err(RequestFailure::Failure).and_then(self.read));
@@ -96,7 +106,7 @@ impl<T> Future for Request<T> {
 
 impl<T> Drop for Request<T> {
     fn drop(&mut self) {
-        if let State::Made(id, _) = &self.state {
+        if let State::Made((id, ..)) = &self.state {
             let id = *id;
             self.shadow.hub().act(|state, now| state.abandon(id, now));
         }

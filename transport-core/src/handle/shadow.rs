@@ -383,9 +383,12 @@ impl Shadow {
         let made = self.hub().act(|state, now| {
             let waiter = |_: &mut _, _| Waiter::Future(promise);
             let ask = |client: &mut shadow_proto::Client| ask(client, handle, now);
-            state.request(handle, operation, &mut span, ask, waiter)
+            let id = state.request(handle, operation, &mut span, ask, waiter)?;
+            // Under the same lock: the request may be over before the next one.
+            Ok((id, state.client.token(id)))
         });
-        Request::new(self.clone(), made.map(|id| (id, answer)), read)
+        let made = made.map(|(id, token)| (id, token, answer));
+        Request::new(self.clone(), made, read)
     }
 
     fn refused<T>(&self, failure: RequestFailure) -> Request<T> {
