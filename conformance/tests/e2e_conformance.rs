@@ -154,6 +154,7 @@ impl Adapter for Paho {
     fn connect(&self, options: ConnectOptions) -> Connecting {
         use paho_mqtt::{ConnectOptionsBuilder, CreateOptionsBuilder, PropertyCode, properties};
 
+        keep_paho();
         let create = CreateOptionsBuilder::new()
             .server_uri(options.endpoint.to_string())
             .client_id(&options.client_id)
@@ -188,6 +189,16 @@ impl Adapter for Paho {
         (setting.way != Way::Tcp)
             .then_some("the example's Paho is built without OpenSSL; the way is Paho's business")
     }
+}
+
+/// Has one client that never connects: with the last one of a process the C library takes down what all share, while
+/// another one may be setting it up, which then waits for ever. A program with one client need not care.
+#[cfg(feature = "paho")]
+fn keep_paho() {
+    use std::sync::OnceLock;
+
+    static KEPT: OnceLock<paho_mqtt::AsyncClient> = OnceLock::new();
+    KEPT.get_or_init(|| paho_mqtt::AsyncClient::new("mqtt://127.0.0.1:1").unwrap());
 }
 
 fn hub_options(options: &ConnectOptions) -> HubOptions {
