@@ -5,14 +5,15 @@
 
 use core::{error::Error, time::Duration};
 
+use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use paho_mqtt::{
     AsyncClient, AsyncReceiver, ConnectOptions, CreateOptions, CreateOptionsBuilder, Event,
     MessageBuilder, ServerResponse, Token,
 };
-use tokio::{select, spawn, task::JoinSet, time::sleep};
+use tokio::{select, spawn, time::sleep};
 use transport_core::{
-    Action, ActionId, Config, Hub, HubOptions, Json, Message, MqttQos, ShadowClient, ShadowId,
-    shadow_config, system_clock,
+    Action, Config, Hub, HubOptions, Json, Message, MqttQos, ShadowClient, ShadowId, shadow_config,
+    system_clock,
 };
 
 /// Connects Paho, and serves shadows on it from then on. It connects again by itself: leave Paho's own reconnecting off,
@@ -26,7 +27,7 @@ pub async fn attach(
     let mut mqtt = AsyncClient::new(create)?;
     // Before the first message can come. What it holds the hub takes at once, and bounds.
     let events = mqtt.get_event_stream(None);
-    let answer = mqtt.connect(connect.clone()).await?;
+    let answer = connected(&mqtt, &connect).await?;
     let (client, hub) = Hub::new(shadows, hub, system_clock());
     hub.attached(session_present(&answer));
     spawn(async move {
@@ -39,40 +40,40 @@ pub async fn attach(
     Ok(client)
 }
 
-/// Hands what the shadows want to Paho.
+/// Hands what the shadows want to Paho, and tells them what the broker says to it.
 async fn send(hub: &Hub, mqtt: &AsyncClient) {
-    let mut answers = JoinSet::new();
-    while let Some(action) = hub.next_action(sleep).await {
-        let id = action.id();
-        let token = match action {
-            Action::Subscribe { filters, qos, .. } => {
-                mqtt.subscribe_many_same_qos(&filters, qos as i32)
+    let mut answers = FuturesUnordered::new();
+    loop {
+        select! {
+            action = hub.next_action(sleep) => {
+                let Some(action) = action else { break };
+                let id = action.id();
+                let token = match action {
+                    Action::Subscribe { filters, qos, .. } => {
+                        mqtt.subscribe_many_same_qos(&filters, qos as i32)
+                    }
+                    Action::Unsubscribe { filters, .. } => mqtt.unsubscribe_many(&filters),
+                    Action::Publish { message: it, .. } => {
+                        let message = MessageBuilder::new().topic(it.topic).payload(it.payload);
+                        let message = message.qos(it.qos as i32).retained(it.retain);
+                        mqtt.publish(message.finalize()).into()
+                    }
+                    Action::Withdraw { .. } => continue,
+                };
+                answers.push(settled(mqtt.clone(), token).map(move |answer| (id, answer)));
             }
-            Action::Unsubscribe { filters, .. } => mqtt.unsubscribe_many(&filters),
-            Action::Publish { message: it, .. } => {
-                let message = MessageBuilder::new().topic(it.topic).payload(it.payload);
-                let message = message.qos(it.qos as i32).retained(it.retain);
-                mqtt.publish(message.finalize()).into()
-            }
-            Action::Withdraw { .. } => continue,
-        };
-        answers.spawn(answer(hub.clone(), mqtt.clone(), id, token));
-        while answers.try_join_next().is_some() {}
-    }
-    let _ = mqtt.disconnect(None).await;
-}
-
-/// Tells the shadows what the broker says to one thing that they wanted.
-async fn answer(hub: Hub, mqtt: AsyncClient, id: ActionId, token: Token) {
-    match token.await {
-        Ok(answer) => {
-            let codes = answer.subscribe_many_response().unwrap_or_default();
-            hub.handle_done(id, codes.into_iter().map(|code| code as u8));
+            Some((id, answer)) = answers.next() => match answer {
+                Ok(answer) => {
+                    let codes = answer.subscribe_many_response().unwrap_or_default();
+                    hub.handle_done(id, codes.into_iter().map(|code| code as u8));
+                }
+                // To Paho, a broker that grants none of the filters is an error, too.
+                Err(_) if mqtt.is_connected() => hub.handle_refused(id),
+                Err(_) => hub.handle_lost(id),
+            },
         }
-        // To Paho, a broker that grants none of the filters is an error, too.
-        Err(_) if mqtt.is_connected() => hub.handle_refused(id),
-        Err(_) => hub.handle_lost(id),
     }
+    let _ = settled(mqtt.clone(), mqtt.disconnect(None)).await;
 }
 
 /// Tells the shadows what arrives, and connects again when the connection is gone.
@@ -93,7 +94,7 @@ async fn receive(
                 hub.detached("the connection was lost", Some(PAUSE));
                 while !hub.is_connected() {
                     sleep(PAUSE).await;
-                    match mqtt.connect(connect.clone()).await {
+                    match connected(mqtt, &connect).await {
                         Ok(answer) => hub.attached(session_present(&answer)),
                         Err(error) => hub.detached(error, Some(PAUSE)),
                     }
@@ -102,6 +103,24 @@ async fn receive(
             Event::Connected | Event::Shutdown => {}
         }
     }
+}
+
+/// Connects, to the end of the attempt also if nobody waits for it any more.
+async fn connected(
+    mqtt: &AsyncClient,
+    options: &ConnectOptions,
+) -> Result<ServerResponse, paho_mqtt::Error> {
+    let attempt = settled(mqtt.clone(), mqtt.connect(options.clone()));
+    let ended = spawn(attempt).await;
+    ended.unwrap_or(Err(paho_mqtt::Error::OperationIncomplete))
+}
+
+/// How something ended that Paho was asked for. Paho tells so from within the client, where its last handle must not be
+/// dropped: to ask for the connection waits until it is through.
+async fn settled(mqtt: AsyncClient, token: Token) -> Result<ServerResponse, paho_mqtt::Error> {
+    let answer = token.await;
+    mqtt.is_connected();
+    answer
 }
 
 fn session_present(answer: &ServerResponse) -> bool {
