@@ -98,6 +98,9 @@ pub struct Connected {
     /// The server kept the session: its subscriptions, and the publishes in flight, which are
     /// being sent again. `false` means all of that is gone.
     pub session_present: bool,
+    /// A CONNECT went unanswered before, so that the session the server kept may be a newer one than
+    /// ours: its subscriptions are asked for again, and messages in between may be lost.
+    pub session_doubted: bool,
     /// What the server allows.
     pub limits: ServerLimits,
     /// The client id the server chose, if it did; used again for later connects.

@@ -346,3 +346,31 @@ fn a_command_of_long_ago_can_be_told_from_a_new_one_without_a_clock() {
     assert_eq!(published.age("/open"), age(3601));
     assert_eq!(bare.age("/open"), None);
 }
+
+#[test]
+fn a_session_that_may_be_another_one_has_the_document_fetched() {
+    for (resync, fetches) in [(Resync::default(), true), (Resync::never(), false)] {
+        let mut config = config();
+        config.resync = resync;
+        let mut client = Client::new(config);
+        client.add_shadow(lamp(), Interest::DELTA, NOW).unwrap();
+        client.handle_connected(false, NOW);
+        let (_, published) = settle(&mut client);
+        if let [get] = &published[..] {
+            let token = token_in(get);
+            let answer = format!(r#"{{"state":{{}},"version":1,"clientToken":"{token}"}}"#);
+            receive(&mut client, "get/accepted", &answer);
+        }
+        settle(&mut client);
+        // A session that is resumed needs no get, unless it may be a newer one.
+        for (doubted, gets) in [(false, 0), (true, usize::from(fetches))] {
+            client.handle_disconnected(NOW);
+            client.handle_connected(true, NOW);
+            if doubted {
+                client.handle_session_doubted(NOW);
+            }
+            assert_eq!(settle(&mut client).1.len(), gets);
+            client.check_invariants();
+        }
+    }
+}

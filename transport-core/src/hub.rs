@@ -154,6 +154,13 @@ impl Hub {
         });
     }
 
+    /// The session that the broker kept may be a newer one than the hub's, since a CONNECT went
+    /// unanswered before: after [`handle_connected`](Self::handle_connected), for drivers that see
+    /// to the subscriptions themselves then. Documents are fetched anew.
+    pub fn handle_session_doubted(&self) {
+        self.told(|state, now| state.client.handle_session_doubted(now));
+    }
+
     /// The connection is down. Requests that were sent stay in flight until their deadline, or
     /// until the next connection says that the session was lost.
     pub fn handle_disconnected(&self) {

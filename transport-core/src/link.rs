@@ -200,6 +200,9 @@ impl Link {
         match event {
             Event::Connected(connected) => {
                 self.hub.handle_connected(connected.session_present);
+                if connected.session_doubted {
+                    self.hub.handle_session_doubted();
+                }
                 self.events.push_back(LinkEvent::Connected(connected));
             }
             Event::ConnectRefused(refusal) => {

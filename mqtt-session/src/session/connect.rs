@@ -79,10 +79,10 @@ impl Session {
         }
         self.phase = Phase::Connected;
         self.server = server_limits(&connack);
-        let doubt = core::mem::take(&mut self.doubt);
+        let doubted = core::mem::take(&mut self.doubt) && connack.session_present;
         if !connack.session_present {
             self.lose_session();
-        } else if doubt {
+        } else if doubted {
             self.incoming.handle_session_doubted();
             self.requests.handle_session_doubted();
         }
@@ -107,6 +107,7 @@ impl Session {
         }
         self.events.push(Event::Connected(Box::new(Connected {
             session_present: connack.session_present,
+            session_doubted: doubted,
             limits: self.server,
             assigned_client_id: connack.assigned_client_id,
             keep_alive,

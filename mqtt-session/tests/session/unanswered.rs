@@ -79,7 +79,9 @@ fn a_doubt_that_a_cut_leaves_unsettled_is_settled_on_the_next_connection() {
         peer.output();
         peer.session.handle_closed(peer.now);
         peer.events();
-        peer.connect(accept(version, true));
+        let events = peer.connect(accept(version, true));
+        let doubted = |event: &Event| matches!(event, Event::Connected(it) if it.session_doubted);
+        assert!(events.iter().any(doubted));
         assert_hex(&peer.output(), ask(version, 2)[0]);
 
         // The connection ends before the SUBACK. The shadow client has the filter in its books,

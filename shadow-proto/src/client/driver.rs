@@ -7,7 +7,7 @@ use crate::{
     error::NotShadowTopic,
     event::{Output, PublishId, SubscribeId},
     failure::{PubackCode, Stage, SubackCode},
-    record::{Input, Payload},
+    record::{Input, Payload, pair},
     request::Interest,
     time::Instant,
 };
@@ -65,6 +65,35 @@ impl Client {
             }
             self.mark_dirty(shadow);
             self.resync_on_connect(shadow, session_present);
+        }
+        self.settle();
+    }
+
+    /// The session that the server kept may be a newer one than the one this client knows, since a
+    /// CONNECT went unanswered before: call it after [`handle_connected`](Self::handle_connected)
+    /// if whoever calls sees to the subscriptions by itself. What was published in between may be
+    /// lost, so the document of every followed shadow is fetched, but for those whose policy is
+    /// [`ResyncPolicy::Never`](crate::ResyncPolicy::Never).
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::DELTA, now)?;
+    /// client.handle_connected(true, now);
+    /// client.handle_session_doubted(now);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn handle_session_doubted(&mut self, now: Instant) {
+        self.advance(now);
+        for shadow in self.shadows.handles() {
+            if self.follows(shadow).is_some() {
+                self.record(|| Input::Resync {
+                    shadow: pair(shadow),
+                });
+                // It has just been seen to be followed.
+                let _ = self.resync_asked(shadow);
+            }
         }
         self.settle();
     }
