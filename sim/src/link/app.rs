@@ -13,8 +13,8 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use transport_core::{
-    Deltas, DocumentsStream, Messages, MqttQos, PublishFailure, RequestFailure, Shadow,
-    SubscribeFailure,
+    Deltas, DocumentsStream, Messages, MqttQos, PublishFailure, RequestFailure, RequestOptions,
+    Shadow, SubscribeFailure, WhenOffline,
 };
 
 /// Requests that an application has under way at most.
@@ -190,8 +190,13 @@ impl LinkWorld {
     }
 
     fn get(&mut self, node: usize, held: usize) {
+        // Every other one is of use only at once.
+        let mut options = RequestOptions::default();
+        if self.nodes[node].app.asks.len() % 2 == 0 {
+            options.when_offline = WhenOffline::Fail;
+        }
         let get = |shadow: &Shadow| {
-            let request = shadow.get();
+            let request = shadow.get_with_options(options);
             let what = async move { request.await.map(|document| Some(document.version)) };
             Box::pin(what) as Boxed<_>
         };
