@@ -90,14 +90,17 @@ impl Browser {
 
     /// A command of WebDriver; its `value`.
     async fn post(&self, command: &str, body: &str) -> Value {
-        let (address, session) = (self.address, &self.session);
-        let path = match session.as_str() {
+        let path = match self.session.as_str() {
             "" => "/session".to_owned(),
             session => format!("/session/{session}/{command}"),
         };
-        let length = body.len();
+        self.ask("POST", &path, body).await
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: &str) -> Value {
+        let (address, length) = (self.address, body.len());
         let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
              Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         );
         let asking = async {
@@ -119,7 +122,10 @@ impl Browser {
         let answer = tokio::time::timeout(Duration::from_secs(60), asking);
         let answer = answer.await.unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 200"), "{command}: {answer}");
+        assert!(
+            head.starts_with("HTTP/1.1 200"),
+            "{method} {path}: {answer}"
+        );
         member(&Value::parse(body, ()).unwrap(), "value")
     }
 
@@ -165,7 +171,11 @@ impl Browser {
         let _ = self.post("goog/cdp/execute", &body).await;
     }
 
+    /// Ends the browser, too, which outlives its driver otherwise.
     async fn stop(mut self) {
+        let _ = self
+            .ask("DELETE", &format!("/session/{}", self.session), "")
+            .await;
         self.driver.kill().await.unwrap();
     }
 }
