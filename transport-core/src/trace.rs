@@ -266,11 +266,11 @@ mod off {
 
     /// Nobody's.
     #[derive(Default)]
-    pub(crate) struct Connections;
+    pub(crate) struct Connections {}
 
     impl Connections {
         pub(crate) const fn new(_: &str, _: &Endpoint) -> Self {
-            Self
+            Self {}
         }
 
         pub(crate) const fn tell(&self, _: &ConnectionEvent) -> Option<Record> {

@@ -192,7 +192,7 @@ impl LinkWorld {
     fn get(&mut self, node: usize, held: usize) {
         // Every other one is of use only at once.
         let mut options = RequestOptions::default();
-        if self.nodes[node].app.asks.len() % 2 == 0 {
+        if self.nodes[node].app.asks.len() & 1 == 0 {
             options.when_offline = WhenOffline::Fail;
         }
         let get = |shadow: &Shadow| {
