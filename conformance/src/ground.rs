@@ -43,13 +43,6 @@ impl Ground {
         }
     }
 
-    /// The same under names that the attempt before has not used.
-    pub(crate) fn anew(mut self, attempt: u32) -> Self {
-        self.name = format!("{}-again{attempt}", self.name);
-        self.counter = Arc::default();
-        self
-    }
-
     /// Where it is played.
     pub fn setting(&self) -> Setting {
         self.setting

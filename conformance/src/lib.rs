@@ -62,12 +62,6 @@ pub trait Adapter: Send + Sync + 'static {
         let _ = (scenario, setting);
         None
     }
-
-    /// How often a scenario may be played until it passes. More than once is for adapters over a
-    /// library with known faults that no adapter can mend; the run prints each that failed before.
-    fn attempts(&self) -> u32 {
-        1
-    }
 }
 
 /// A client on its way.

@@ -114,14 +114,7 @@ async fn play(
                     let name = format!("{adapter}, {setting}: {}", scenario.name);
                     let _turn = turns.acquire_many(scenario.weight).await;
                     progress.begins(&name);
-                    let mut outcome = outcome(scenario, ground.clone()).await;
-                    for attempt in 1..ground.adapter().attempts() {
-                        let Outcome::Failed(why) = &outcome else {
-                            break;
-                        };
-                        println!("played again: {name}: {why}");
-                        outcome = self::outcome(scenario, ground.clone().anew(attempt)).await;
-                    }
+                    let outcome = outcome(scenario, ground).await;
                     progress.ended(&name, &outcome);
                     Cell {
                         scenario: scenario.name,

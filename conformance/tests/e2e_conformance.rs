@@ -28,7 +28,9 @@ use std::{fs, path::Path, sync::Arc};
 use conformance::{Adapter, Connecting, Report, Setting, Way, run};
 use rumqttc::MqttOptions;
 use testkit::skip_or_fail;
-use transport_core::{ConnectError, ConnectOptions, HubOptions, MqttVersion, OpenError};
+use transport_core::{
+    ConnectError, ConnectOptions, HubOptions, MqttVersion, OpenError, ShadowClient,
+};
 
 /// An adapter that is a function.
 struct Function {
@@ -50,18 +52,24 @@ impl Adapter for Function {
             "the C library can have one WebSocket in a process; its own end-to-end tests use one",
         )
     }
-
-    fn attempts(&self) -> u32 {
-        match self.name {
-            "paho" => ATTEMPTS_ON_PAHO,
-            _ => 1,
-        }
-    }
 }
 
 /// Where clients come and go, the C library of Paho sometimes takes what became of one's socket for the end of another
-/// one's that has the same number by then; see "What cannot be mended from here" in transport-paho's README.
-const ATTEMPTS_ON_PAHO: u32 = 3;
+/// one's that has the same number by then, and an attempt to connect fails; see "What cannot be mended from here" in
+/// transport-paho's README. Nothing but the attempt is made again.
+#[cfg(target_os = "linux")]
+async fn with_paho<F>(connect: impl Fn() -> F + Send) -> Result<ShadowClient, ConnectError>
+where
+    F: Future<Output = Result<ShadowClient, ConnectError>> + Send,
+{
+    for _ in 0..2 {
+        match connect().await {
+            Err(ConnectError::Open(error)) if !error.permanent => println!("again: {error}"),
+            result => return result,
+        }
+    }
+    connect().await
+}
 
 fn adapters() -> Vec<Arc<dyn Adapter>> {
     vec![
@@ -80,7 +88,9 @@ fn adapters() -> Vec<Arc<dyn Adapter>> {
         #[cfg(target_os = "linux")]
         Arc::new(Function {
             name: "paho",
-            connect: |options| Box::pin(transport_paho::connect(options)),
+            connect: |options| {
+                Box::pin(with_paho(move || transport_paho::connect(options.clone())))
+            },
         }),
         // Served by a thread of the client's own instead of this test's runtime.
         Arc::new(Function {
@@ -166,15 +176,17 @@ impl Adapter for Paho {
         use paho_mqtt::{ConnectOptionsBuilder, CreateOptionsBuilder, PropertyCode, properties};
 
         keep_paho();
-        let create = CreateOptionsBuilder::new()
-            .server_uri(options.endpoint.to_string())
-            .client_id(&options.client_id)
-            .mqtt_version(match options.version {
-                MqttVersion::V5 => paho_mqtt::MQTT_VERSION_5,
-                _ => paho_mqtt::MQTT_VERSION_3_1_1,
-            })
-            .persistence(None)
-            .finalize();
+        let (uri, client_id) = (options.endpoint.to_string(), options.client_id.clone());
+        let version = match options.version {
+            MqttVersion::V5 => paho_mqtt::MQTT_VERSION_5,
+            _ => paho_mqtt::MQTT_VERSION_3_1_1,
+        };
+        let create = move || {
+            let create = CreateOptionsBuilder::new()
+                .server_uri(&uri)
+                .client_id(&client_id);
+            create.mqtt_version(version).persistence(None).finalize()
+        };
         let connect = match options.version {
             MqttVersion::V5 => {
                 let expiry = options.session_expiry.unwrap_or_default().as_secs();
@@ -190,19 +202,15 @@ impl Adapter for Paho {
             }
         };
         let (shadows, hub) = (options.shadow_config(), hub_options(&options));
-        Box::pin(async move {
-            let attached = attach_paho::attach(create, connect, shadows, hub).await;
-            attached.map_err(|error| failed(&error))
-        })
+        Box::pin(with_paho(move || {
+            let attached = attach_paho::attach(create(), connect.clone(), shadows.clone(), hub);
+            async { attached.await.map_err(|error| failed(&error)) }
+        }))
     }
 
     fn hole(&self, _: &str, setting: Setting) -> Option<&'static str> {
         (setting.way != Way::Tcp)
             .then_some("the example's Paho is built without OpenSSL; the way is Paho's business")
-    }
-
-    fn attempts(&self) -> u32 {
-        ATTEMPTS_ON_PAHO
     }
 }
 
