@@ -15,6 +15,7 @@ pub mod idle;
 pub mod message;
 pub mod request;
 pub mod service;
+pub mod session;
 pub mod token;
 pub mod topic;
 
@@ -88,6 +89,7 @@ pub fn cases() -> Vec<Case> {
         token::cases(),
         request::cases(),
         idle::cases(),
+        session::cases(),
         service::cases(),
     ]
     .concat()
