@@ -9,25 +9,38 @@
 
 use redb::StorageBackend;
 use shadow_proto::ShadowId;
-use shadow_service::{After, FileStore, Service, Settings, Store, UnixTime};
+use shadow_service::{After, FileStore, OpenError, Service, Settings, Store, UnixTime};
 use std::{
     collections::BTreeMap,
     io,
     sync::{Arc, Mutex, MutexGuard},
 };
 
-/// A disk whose writes reach it in any order, wholly, torn or not at all, until it is synced.
+/// A disk whose writes reach it in any order, wholly, torn or not at all, until their file is
+/// synced.
 #[derive(Clone, Debug, Default)]
 struct Disk(Arc<Mutex<State>>);
 
+/// The database and the journal.
+#[derive(Debug)]
+struct File(Disk, usize);
+
 #[derive(Debug, Default)]
 struct State {
-    synced: Vec<u8>,
-    current: Vec<u8>,
-    unsynced: Vec<Write>,
+    current: [Vec<u8>; 2],
+    kept: [Kept; 2],
     /// What each sync had still to do when it was called.
     boundaries: Vec<Boundary>,
     acknowledged: usize,
+    /// The file that cannot be synced any more.
+    failing: Option<usize>,
+}
+
+/// What is sure to be on the disk of a file, and what may be.
+#[derive(Clone, Debug, Default)]
+struct Kept {
+    synced: Vec<u8>,
+    unsynced: Vec<Write>,
 }
 
 #[derive(Clone, Debug)]
@@ -38,8 +51,7 @@ enum Write {
 
 #[derive(Clone, Debug)]
 struct Boundary {
-    synced: Vec<u8>,
-    unsynced: Vec<Write>,
+    files: [Kept; 2],
     acknowledged: usize,
 }
 
@@ -48,11 +60,25 @@ impl Disk {
         self.0.lock().unwrap()
     }
 
-    fn with(image: Vec<u8>) -> Self {
+    fn with(images: [Vec<u8>; 2]) -> Self {
         let disk = Self::default();
-        disk.state().synced.clone_from(&image);
-        disk.state().current = image;
+        disk.state().current = images.clone();
+        disk.state().kept = images.map(|synced| Kept {
+            synced,
+            unsynced: Vec::new(),
+        });
         disk
+    }
+
+    /// After the power failed, and nothing arrived that was not synced.
+    fn crash(&self) -> Self {
+        let kept = self.state().kept.clone();
+        Self::with(kept.map(|kept| kept.synced))
+    }
+
+    fn open(&self) -> Result<FileStore, OpenError> {
+        let [database, journal] = [0, 1].map(|file| File(self.clone(), file));
+        FileStore::with_backends(database, journal)
     }
 }
 
@@ -71,44 +97,51 @@ impl Write {
     }
 }
 
-impl StorageBackend for Disk {
+impl File {
+    fn change(&self, write: Write) {
+        let mut state = self.0.state();
+        write.apply(&mut state.current[self.1]);
+        state.kept[self.1].unsynced.push(write);
+    }
+}
+
+impl StorageBackend for File {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.state().current.len() as u64)
+        Ok(self.0.state().current[self.1].len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let state = self.state();
+        let state = self.0.state();
         let start = offset as usize;
-        let found = state.current.get(start..start + out.len());
+        let found = state.current[self.1].get(start..start + out.len());
         out.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        let mut state = self.state();
-        let write = Write::Length(length as usize);
-        write.apply(&mut state.current);
-        state.unsynced.push(write);
+        self.change(Write::Length(length as usize));
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.0.state();
+        if state.failing == Some(self.1) {
+            return Err(io::Error::other("no more syncs"));
+        }
         let boundary = Boundary {
-            synced: state.synced.clone(),
-            unsynced: core::mem::take(&mut state.unsynced),
+            files: state.kept.clone(),
             acknowledged: state.acknowledged,
         };
-        state.synced = state.current.clone();
+        state.kept[self.1] = Kept {
+            synced: state.current[self.1].clone(),
+            unsynced: Vec::new(),
+        };
         state.boundaries.push(boundary);
         Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut state = self.state();
-        let write = Write::Bytes(offset as usize, data.to_vec());
-        write.apply(&mut state.current);
-        state.unsynced.push(write);
+        self.change(Write::Bytes(offset as usize, data.to_vec()));
         Ok(())
     }
 }
@@ -125,8 +158,8 @@ impl Random {
     }
 }
 
-impl Boundary {
-    /// What the disk holds after the power failed here.
+impl Kept {
+    /// What the disk holds of a file after the power failed.
     fn image(&self, random: &mut Random) -> Vec<u8> {
         let mut image = self.synced.clone();
         for write in &self.unsynced {
@@ -157,34 +190,51 @@ fn contents(store: &FileStore) -> BTreeMap<ShadowId, String> {
         .collect()
 }
 
+/// Room for a few records, so that the database gets its share; the largest record has none.
+const JOURNAL: usize = 7000;
+
 #[test]
 fn the_power_may_fail_at_any_moment() {
-    let disk = Disk::default();
-    let store = FileStore::with_backend(disk.clone()).unwrap();
+    let disk = Disk::with([Vec::new(), vec![0; JOURNAL]]);
+    let store = disk.open().unwrap();
     let born = disk.state().boundaries.len();
     let mut service = Service::with_store(Settings::default(), store);
     let mut after_each = vec![contents(service.store())];
     let mut random = Random(88_172_645_463_325_252);
-    for number in 0..120 {
+    let mut largest = 0;
+    for number in 0..200 {
         let shadow = ShadowId::classic(&format!("t{}", random.below(7))).unwrap();
         let now = UnixTime::from_seconds(1_767_225_600 + number * 3600);
-        let text = "x".repeat(random.below(3000));
+        let length = 3000 * (1 + usize::from(random.below(20) == 0));
+        let text = "x".repeat(random.below(length) + length / 2);
         let payload = format!(r#"{{"state":{{"reported":{{"text":"{text}"}}}}}}"#);
         let done = match random.below(4) {
             0 => service.delete(&shadow, b"", now),
             _ => service.update(&shadow, payload.as_bytes(), now),
         };
         if done.is_ok() {
+            largest = largest.max(text.len());
             disk.state().acknowledged += 1;
             after_each.push(contents(service.store()));
         }
     }
+    assert!(largest > JOURNAL);
     let boundaries = core::mem::take(&mut disk.state().boundaries);
-    assert!(boundaries.len() > 120);
+    let torn = |file: usize| {
+        let boundaries = boundaries.iter();
+        boundaries
+            .filter(|boundary| !boundary.files[file].unsynced.is_empty())
+            .count()
+    };
+    assert!(torn(0) > 40 && torn(1) > 90, "{} {}", torn(0), torn(1));
     for (at, boundary) in boundaries.iter().enumerate() {
         for _ in 0..4 {
-            let image = boundary.image(&mut random);
-            let reopened = match FileStore::with_backend(Disk::with(image)) {
+            let images = boundary
+                .files
+                .each_ref()
+                .map(|kept| kept.image(&mut random));
+            let disk = Disk::with(images);
+            let reopened = match disk.open() {
                 Ok(store) => contents(&store),
                 // A file that never was a store yet holds nothing to lose.
                 Err(_) if at < born => continue,
@@ -196,6 +246,64 @@ fn the_power_may_fail_at_any_moment() {
                 reopened == *acknowledged || Some(&reopened) == next,
                 "boundary {at}: neither the last acknowledged state nor the one after"
             );
+            // What a reopened store told stays, and it can be written.
+            let disk = disk.crash();
+            let again = disk.open().unwrap();
+            assert!(
+                contents(&again) == reopened,
+                "boundary {at}: it changed its mind"
+            );
+            let mut service = Service::with_store(Settings::default(), again);
+            let shadow = ShadowId::classic("t0").unwrap();
+            let payload = br#"{"state":{"reported":{"text":"y"}}}"#;
+            let now = UnixTime::from_seconds(1_767_225_600);
+            service.update(&shadow, payload, now).unwrap();
+            let written = contents(service.store());
+            assert!(
+                contents(&disk.crash().open().unwrap()) == written,
+                "boundary {at}"
+            );
         }
+    }
+}
+
+#[test]
+fn an_update_that_cannot_be_kept_is_not_accepted() {
+    for failing in [0, 1] {
+        let disk = Disk::with([Vec::new(), vec![0; JOURNAL]]);
+        let mut service = Service::with_store(Settings::default(), disk.open().unwrap());
+        let now = UnixTime::from_seconds(1_767_225_600);
+        let shadow = ShadowId::classic("t").unwrap();
+        let update = |number: usize| {
+            let text = "x".repeat(1000);
+            format!(r#"{{"state":{{"reported":{{"text":"{text}","number":{number}}}}}}}"#)
+        };
+        service.update(&shadow, update(0).as_bytes(), now).unwrap();
+        disk.state().failing = Some(failing);
+        let mut refused = 0;
+        let mut last = contents(service.store());
+        for number in 1..20 {
+            match service.update(&shadow, update(number).as_bytes(), now) {
+                // The journal has room for a few when it is the database that fails.
+                Ok(_) => {
+                    assert!(failing == 0 && refused == 0, "{failing} {number}");
+                    last = contents(service.store());
+                }
+                Err(rejection) => {
+                    assert_eq!(rejection.error.code(), 500);
+                    refused += 1;
+                }
+            }
+            assert!(contents(service.store()) == last, "{failing} {number}");
+        }
+        assert!(refused > 10, "{failing} {refused}");
+        disk.state().failing = None;
+        assert!(service.update(&shadow, update(0).as_bytes(), now).is_err());
+        // As after a crash: whoever begins anew knows what is on the disk.
+        let disk = disk.crash();
+        drop(service);
+        let mut service = Service::with_store(Settings::default(), disk.open().unwrap());
+        assert!(contents(service.store()) == last);
+        service.update(&shadow, update(0).as_bytes(), now).unwrap();
     }
 }

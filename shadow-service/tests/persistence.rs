@@ -126,6 +126,28 @@ fn what_is_no_store_is_refused() {
 }
 
 #[test]
+fn half_a_store_is_refused() {
+    let directory = Directory::new("half");
+    let shadow = ShadowId::classic("t").unwrap();
+    let now = UnixTime::from_seconds(vectors::START);
+    let mut service = directory.open();
+    let update = br#"{"state":{"desired":{"x":1}}}"#;
+    service.update(&shadow, update, now).unwrap();
+    drop(service);
+    let journal = directory.0.join(FileStore::JOURNAL_NAME);
+    std::fs::remove_file(&journal).unwrap();
+    let error = FileStore::open(&directory.0).unwrap_err().to_string();
+    assert!(
+        error.contains(" is not whole without shadows.journal"),
+        "{error}"
+    );
+    // What the error advises.
+    std::fs::write(&journal, "").unwrap();
+    let service = directory.open();
+    assert!(service.document(&shadow, now).unwrap().is_some());
+}
+
+#[test]
 fn a_damaged_store_is_an_error_and_no_panic() {
     let directory = Directory::new("damaged");
     let shadow = |number: u64| ShadowId::classic(&format!("thing-{number}")).unwrap();
