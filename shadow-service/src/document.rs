@@ -44,6 +44,30 @@ impl fmt::Display for Section {
 }
 
 /// What the service keeps of a shadow.
+///
+/// A [`Store`](crate::Store) may hold it as this value, or as text:
+///
+/// ```
+/// use shadow_service::{
+///     Record, Service, Settings, Store as _, Tombstone, UnixTime, shadow_proto::ShadowId,
+/// };
+///
+/// let (lamp, now) = (ShadowId::classic("lamp")?, UnixTime::from_seconds(1_767_225_600));
+/// let mut service = Service::new(Settings::default());
+/// service.update(&lamp, br#"{"state": {"reported": {"on": true}}}"#, now)?;
+///
+/// let record = service.store().load(&lamp)?.unwrap().into_owned();
+/// let text = record.encode();
+/// assert_eq!(text, r#"{"version":1,"reported":{"on":true},"times":[[1767225600,1]]}"#);
+/// assert_eq!(Record::decode(&text)?, record);
+///
+/// // Deleted is not forgotten: if the lamp comes back, its versions go on.
+/// service.delete(&lamp, b"", now)?;
+/// let record = service.store().load(&lamp)?.unwrap().into_owned();
+/// let tombstone = Tombstone { counter: 2, deleted: now.timestamp() };
+/// assert_eq!(record, Record::Tombstone(tombstone));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(
     clippy::exhaustive_enums,

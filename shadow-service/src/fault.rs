@@ -8,6 +8,32 @@ use shadow_proto::ShadowId;
 
 /// How often something goes wrong with requests, and with what the service publishes: per
 /// mille where nothing else is said. By default nothing does.
+///
+/// The local server takes them by [`FaultRule`](crate::local::FaultRule). Something else around a
+/// [`Service`](crate::Service) asks what becomes of each request, answer and message:
+///
+/// ```
+/// use shadow_service::{AnswerFate, Delivery, Fate, Faults, Refusal, shadow_proto::ShadowId};
+/// use std::time::Duration;
+///
+/// let mut faults = Faults::default();
+/// faults.refuse.extend(Refusal::new(503, 100));
+/// faults.lose_answer = 10;
+/// faults.duplicate = 50;
+///
+/// // The numbers are drawn by the caller: here the worst that may be, and the best.
+/// let lamp = ShadowId::classic("lamp")?;
+/// let (mut worst, mut best) = (|_: u64| 0, |end: u64| end - 1);
+/// match faults.fate(&lamp, &mut worst) {
+///     Fate::Refuse { error, .. } => assert_eq!(error.code(), 503),
+///     other => panic!("{other:?}"),
+/// }
+/// assert_eq!(faults.fate(&lamp, &mut best), Fate::Serve);
+/// assert_eq!(faults.answer(&mut worst), AnswerFate::Lose);
+/// let twice = Delivery { copies: 2, delay: Duration::ZERO };
+/// assert_eq!(faults.delivery(&mut worst), twice);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Faults {

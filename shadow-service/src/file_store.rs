@@ -32,6 +32,26 @@ pub use open_error::OpenError;
 ///
 /// One process at a time has it: a second one is refused, so that two services can never
 /// answer from one set of documents.
+///
+/// ```
+/// use shadow_service::{FileStore, Service, Settings, UnixTime, shadow_proto::ShadowId};
+///
+/// # let directory = std::env::temp_dir().join(format!("file-store-{}", std::process::id()));
+/// let (lamp, now) = (ShadowId::classic("lamp")?, UnixTime::from_seconds(1_767_225_600));
+/// let mut service = Service::with_store(Settings::default(), FileStore::open(&directory)?);
+/// service.update(&lamp, br#"{"state": {"reported": {"on": true}}}"#, now)?;
+/// assert!(FileStore::open(&directory).unwrap_err().is_in_use());
+/// drop(service);
+///
+/// // What was accepted is there the next time.
+/// let service = Service::with_store(Settings::default(), FileStore::open(&directory)?);
+/// assert_eq!(service.document(&lamp, now)?.unwrap().version(), 1);
+/// # drop(service);
+/// # std::fs::remove_dir_all(&directory)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A [`Server`](crate::local::Server) takes it as [`Options::store`](crate::local::Options::store).
 #[derive(Debug)]
 pub struct FileStore {
     database: Database,

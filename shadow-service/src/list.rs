@@ -21,7 +21,33 @@ impl<S: Store> Service<S> {
     /// A page of the names of the named shadows of `thing`, in order. The classic shadow is
     /// never listed, and a thing the service has never heard of has an empty list.
     ///
-    /// `page_size` is 1 to 100, default 25; `next_token` is that of the page before.
+    /// `page_size` is 1 to [`MAX_PAGE_SIZE`], default [`DEFAULT_PAGE_SIZE`]; `next_token` is that
+    /// of the page before.
+    ///
+    /// ```
+    /// use shadow_service::{
+    ///     DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Service, Settings, UnixTime, shadow_proto::ShadowId,
+    /// };
+    ///
+    /// let mut service = Service::new(Settings::default());
+    /// let now = UnixTime::from_seconds(1_767_225_600);
+    /// for number in 1..=30 {
+    ///     let shadow = ShadowId::named("lamp", &format!("part-{number:02}"))?;
+    ///     service.update(&shadow, br#"{"state": {"reported": {"on": true}}}"#, now)?;
+    /// }
+    ///
+    /// let first = service.list_named("lamp", None, None, now)?;
+    /// assert_eq!(first.names.len(), DEFAULT_PAGE_SIZE);
+    /// let second = service.list_named("lamp", None, first.next_token.as_deref(), now)?;
+    /// assert_eq!(second.names[0], "part-26");
+    /// assert_eq!(second.next_token, None);
+    ///
+    /// let all = service.list_named("lamp", Some(MAX_PAGE_SIZE), None, now)?;
+    /// assert_eq!(all.names.len(), 30);
+    /// let refused = service.list_named("lamp", Some(MAX_PAGE_SIZE + 1), None, now);
+    /// assert_eq!(refused.unwrap_err().code(), 400);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`ShadowError`]: 400 for a bad name, size or token; 500.

@@ -15,6 +15,44 @@ use shadow_proto::{ShadowId, Timestamp};
 ///
 /// The service calls [`commit`](Self::commit) once for each accepted update or delete, before
 /// any answer leaves; a store that survives crashes makes that call durable and atomic.
+///
+/// A store that fails shows what a device makes of the answer 500:
+///
+/// ```
+/// use shadow_service::{
+///     After, MemoryStore, Record, Service, Settings, Store, StoreError, UnixTime,
+///     shadow_proto::{ShadowId, Timestamp},
+/// };
+/// use std::borrow::Cow;
+///
+/// /// As if its disk were full.
+/// struct Full(MemoryStore);
+///
+/// impl Store for Full {
+///     fn load(&self, shadow: &ShadowId) -> Result<Option<Cow<'_, Record>>, StoreError> {
+///         self.0.load(shadow)
+///     }
+///
+///     fn commit(&mut self, _: &ShadowId, _: Record) -> Result<(), StoreError> {
+///         Err(StoreError::new("no space left"))
+///     }
+///
+///     fn purge(&mut self, deleted_before: Timestamp) -> Result<(), StoreError> {
+///         self.0.purge(deleted_before)
+///     }
+///
+///     fn list(&self, after: After<'_>, limit: usize) -> Result<Vec<ShadowId>, StoreError> {
+///         self.0.list(after, limit)
+///     }
+/// }
+///
+/// let mut service = Service::with_store(Settings::default(), Full(MemoryStore::new()));
+/// let (topic, now) = ("$aws/things/lamp/shadow/update", UnixTime::from_seconds(1_767_225_600));
+/// let handled = service.handle_publish(topic, br#"{"state": {"desired": {"on": true}}}"#, now)?;
+/// assert_eq!(handled.outcome.unwrap_err().code(), 500);
+/// assert_eq!(&*handled.messages[0].topic, "$aws/things/lamp/shadow/update/rejected");
+/// # Ok::<(), shadow_service::Ignored>(())
+/// ```
 pub trait Store {
     /// The record of `shadow`.
     ///

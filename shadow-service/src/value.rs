@@ -13,6 +13,15 @@ use alloc::{boxed::Box, vec::Vec};
 
 /// Deepest nesting that is ever held as a tree, in containers. What is deeper is only checked
 /// for syntax, without recursion, so that no input can exhaust the stack.
+///
+/// ```
+/// use shadow_service::{MAX_NESTING, Value};
+///
+/// let nested = |levels| "[".repeat(levels) + &"]".repeat(levels);
+/// assert!(Value::parse(&nested(MAX_NESTING), ()).is_ok());
+/// let error = Value::parse(&nested(MAX_NESTING + 1), ()).unwrap_err();
+/// assert!(error.to_string().starts_with("nested too deeply"));
+/// ```
 pub const MAX_NESTING: usize = 64;
 
 /// A JSON value whose leaves carry a stamp `S`: a [`Timestamp`](shadow_proto::Timestamp) in

@@ -40,6 +40,19 @@ use shadow_proto::{Operation, ShadowId, Topic, TopicKind};
 pub const START: u64 = 1_767_225_600;
 
 /// The text of `vectors/examples.json`.
+///
+/// For a test that is not written in Rust, or with another JSON type:
+///
+/// ```
+/// use shadow_service::{Value, vectors::EXAMPLES};
+///
+/// let scenarios = Value::parse(EXAMPLES, ())?;
+/// let first = scenarios.as_array().and_then(|all| all.first()?.as_object()).unwrap();
+/// for field in ["name", "source", "confidence", "thing", "steps"] {
+///     assert!(first.get(field).is_some(), "{field}");
+/// }
+/// # Ok::<(), shadow_service::ParseError>(())
+/// ```
 pub const EXAMPLES: &str = include_str!("../vectors/examples.json");
 
 /// A story of one or more requests, beginning without any shadow.

@@ -26,7 +26,7 @@ const STEPS: [Step; 23] = [
     ),
     Step::new(
         "examples",
-        "every public item of the client has an example or belongs to one",
+        "every public item of the libraries has an example or belongs to one",
         examples::check,
     ),
     Step::new(

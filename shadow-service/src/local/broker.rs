@@ -90,6 +90,32 @@ pub struct Addresses {
 }
 
 /// A running broker. Dropping it closes the address and all connections.
+///
+/// A [`Server`](crate::local::Server) starts one by itself. Alone it shows what a device does when
+/// nobody answers:
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// use shadow_service::local::broker::{Broker, BrokerOptions};
+/// use std::time::Duration;
+/// use transport_tokio::{ConnectOptions, ShadowId, connect};
+///
+/// let mut options = BrokerOptions::default();
+/// options.listen.set_port(0);
+/// let broker = Broker::bare(&options).await?;
+///
+/// let url = format!("mqtt://{}", broker.addresses().plain.unwrap());
+/// let mut options = ConnectOptions::from_url(&url)?;
+/// options.operation_timeout = Duration::from_millis(50);
+/// let client = connect(options).await?;
+/// let lamp = client.shadow(ShadowId::classic("lamp")?)?;
+/// let failure = lamp.get().await.unwrap_err();
+/// assert!(failure.to_string().starts_with("timed out"), "{failure}");
+/// broker.stop().await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Broker {
     addresses: Addresses,
     /// Where the crate itself listens: where asked, else on the loopback address for this process.

@@ -31,6 +31,37 @@ use std::{
 };
 
 /// Files for both ends of a connection with mutual TLS.
+///
+/// A server that speaks TLS, and a device that trusts it and shows a certificate of its own:
+///
+/// ```
+/// # #[cfg(feature = "broker")]
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// use shadow_service::local::{Clock, Options, Server, dev_certs::DevCertificates};
+/// use transport_tokio::{ConnectOptions, Roots, ShadowId, connect};
+///
+/// # let directory = std::env::temp_dir().join(format!("dev-certs-{}", std::process::id()));
+/// let certificates = DevCertificates::in_directory(&directory, &[], Clock::system().now())?;
+/// let mut options = Options::on_free_ports();
+/// if let Some(broker) = &mut options.broker {
+///     broker.tls = Some("127.0.0.1:0".parse()?);
+///     broker.certificates = Some(certificates.server);
+/// }
+/// let server = Server::start(options).await?;
+///
+/// let url = format!("mqtts://{}", server.mqtt_addresses().tls.unwrap());
+/// let mut options = ConnectOptions::from_url(&url)?;
+/// options.tls.roots = Roots::Pem(certificates.authority.into());
+/// options.tls.set_identity(certificates.client_certificate, certificates.client_key);
+/// let client = connect(options).await?;
+/// let lamp = client.shadow(ShadowId::classic("lamp")?)?;
+/// assert!(lamp.get().await.unwrap_err().is_not_found());
+/// server.stop().await;
+/// # std::fs::remove_dir_all(&directory)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct DevCertificates {

@@ -31,6 +31,39 @@ pub type Observer = Arc<dyn Fn(&Served<'_>) + Send + Sync>;
 /// What a request makes the service publish goes into the queue whose other end
 /// [`new`](Self::new) gives, in the order in which requests were served: the place in the
 /// queue is taken before the lock and filled under it. A full queue makes requests wait.
+///
+/// A [`Server`](crate::local::Server) has one around its own broker. For another way in, hand it
+/// what comes, and publish what comes out:
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// use shadow_service::{
+///     MemoryStore, Service, Settings,
+///     local::{Batch, DynStore, Engine, EngineOptions},
+/// };
+///
+/// let store: DynStore = Box::new(MemoryStore::new());
+/// let mut options = EngineOptions::default();
+/// options.in_flight = Some(1);
+/// let (engine, mut queue) = Engine::new(Service::with_store(Settings::default(), store), options);
+///
+/// let request = br#"{"state": {"reported": {"on": true}}}"#;
+/// engine.handle_publish("$aws/things/lamp/shadow/update", request).await?;
+/// let batch: Batch = queue.recv().await.unwrap();
+/// assert_eq!(&*batch.messages[0].topic, "$aws/things/lamp/shadow/update/accepted");
+///
+/// // Until its messages are published, the request counts: another one is too many.
+/// engine.handle_publish("$aws/things/lamp/shadow/get", b"").await?;
+/// let refused = queue.recv().await.unwrap();
+/// assert!(refused.messages[0].payload.contains(r#""code":429"#));
+/// drop(batch);
+/// engine.handle_publish("$aws/things/lamp/shadow/get", b"").await?;
+/// let got = queue.recv().await.unwrap();
+/// assert_eq!(&*got.messages[0].topic, "$aws/things/lamp/shadow/get/accepted");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 

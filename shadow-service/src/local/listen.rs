@@ -6,6 +6,27 @@ use core::{error::Error, fmt, net::SocketAddr};
 use std::io;
 
 /// Why the server cannot listen on an address.
+///
+/// ```
+/// # #[cfg(feature = "broker")]
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// use shadow_service::local::{ListenError, Options, Server, StartError};
+///
+/// let first = Server::start(Options::on_free_ports()).await?;
+/// let mut options = Options::on_free_ports();
+/// if let (Some(broker), Some(address)) = (&mut options.broker, first.mqtt_address()) {
+///     broker.listen = address;
+/// }
+/// match Server::start(options).await {
+///     Err(StartError::Listen(ListenError::AddressInUse { address })) => {
+///         assert_eq!(Some(address), first.mqtt_address());
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ListenError {

@@ -35,6 +35,45 @@ pub type ConnectionObserver = Arc<dyn Fn(&ConnectionEvent) + Send + Sync>;
 pub type ServingObserver = Arc<dyn Fn() + Send + Sync>;
 
 /// A service on a broker. Dropping it disconnects.
+///
+/// A [`Server`](crate::local::Server) attaches itself with
+/// [`Options::mqtt`](crate::local::Options::mqtt). By hand, here to a broker that is there already:
+///
+/// ```
+/// # #[cfg(feature = "broker")]
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// use shadow_service::{
+///     MemoryStore, Service, Settings,
+///     local::{DynStore, Engine, EngineOptions, mqtt::{AttachError, Attached}},
+/// };
+/// use transport_tokio::{ConnectOptions, ShadowId, connect};
+///
+/// # let mut options = shadow_service::local::broker::BrokerOptions::default();
+/// # options.listen.set_port(0);
+/// # let broker = shadow_service::local::broker::Broker::bare(&options).await?;
+/// # let url = format!("mqtt://{}", broker.addresses().plain.unwrap());
+/// let options = || ConnectOptions::from_url(&url);
+/// let engine = || {
+///     let store: DynStore = Box::new(MemoryStore::new());
+///     Engine::new(Service::with_store(Settings::default(), store), EngineOptions::default())
+/// };
+/// let (first, messages) = engine();
+/// let attached = Attached::start(options()?, first, messages, None, None).await?;
+///
+/// let client = connect(options()?).await?;
+/// let lamp = client.shadow(ShadowId::classic("lamp")?)?;
+/// assert!(lamp.get().await.unwrap_err().is_not_found());
+///
+/// // Two services would both answer.
+/// let (second, messages) = engine();
+/// let refused = Attached::start(options()?, second, messages, None, None).await;
+/// assert_eq!(refused.unwrap_err(), AttachError::NotAlone);
+/// attached.stop().await;
+/// # broker.stop().await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Attached {
     client: ShadowClient,
     ended: watch::Receiver<Option<Ended>>,

@@ -9,6 +9,38 @@ use core::fmt;
 use shadow_proto::{Operation, ShadowId};
 
 /// A request that was served, for those who watch.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// use shadow_service::{
+///     local::{Options, Request, Served, Server, Way},
+///     shadow_proto::{Operation, ShadowId},
+/// };
+/// use std::sync::{Arc, Mutex};
+///
+/// let seen = Arc::new(Mutex::new(Vec::new()));
+/// let log = Arc::clone(&seen);
+/// let mut options = Options::default();
+/// options.observer = Some(Arc::new(move |served: &Served<'_>| {
+///     // Calls in this process count as REST, as those over HTTP do.
+///     assert_eq!(served.way, Way::Rest);
+///     if let Request::Shadow(shadow, Operation::Get) = served.request {
+///         assert_eq!(shadow.thing(), "lamp");
+///     }
+///     log.lock().unwrap().push(served.to_string());
+/// }));
+/// let server = Server::start(options).await?;
+/// let lamp = ShadowId::classic("lamp")?;
+/// let update = br#"{"state": {"reported": {"on": true}}}"#;
+/// server.engine().call(&lamp, Operation::Update, update).await?;
+/// server.engine().call(&lamp, Operation::Get, b"").await?;
+/// server.engine().list_named("lamp", None, None)?;
+/// let seen = seen.lock().unwrap();
+/// assert_eq!(*seen, ["rest update lamp: version 1", "rest get lamp: version 1", "rest list lamp: ok"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Served<'a> {

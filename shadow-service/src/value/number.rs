@@ -16,6 +16,23 @@ pub enum NumberEquality {
 }
 
 /// A JSON number, kept as its text: nothing is rounded and nothing is too large.
+///
+/// ```
+/// use shadow_service::{Number, Scalar, Value};
+///
+/// fn number(text: &str) -> Number {
+///     match Value::parse(text, ()) {
+///         Ok(Value::Leaf(Scalar::Number(number), ())) => number,
+///         other => panic!("{other:?}"),
+///     }
+/// }
+///
+/// let (short, long) = (number("1"), number("10.0e-1"));
+/// assert!(short.same(&long), "no delta");
+/// assert_ne!(short, long, "and each is given back as it came");
+/// assert_eq!(long.as_str(), "10.0e-1");
+/// assert_eq!((short.as_u64(), long.as_u64()), (Some(1), None));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Number(Box<str>);
 

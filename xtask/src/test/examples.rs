@@ -1,4 +1,4 @@
-//! Every public item that users of the client see has an example, or belongs to one. An item has one if its
+//! Every public item of the client and of the service has an example, or belongs to one. An item has one if its
 //! documentation, or that of one of its members, holds a code block, or if one elsewhere names it (the guide counts). It
 //! belongs to one if an item that has one names it in its signature, fields or methods, or if its documentation links
 //! there. Read from the sources, line by line as rustfmt leaves them: rustdoc counts examples on nightly compilers only.
@@ -12,10 +12,11 @@ use crate::exec::{Cx, say};
 use crate::steps::Done;
 use crate::workspace::Workspace;
 
-/// What the facade re-exports.
-const FOLDERS: [&str; 7] = [
+/// What the facade re-exports, and the service, which tests of devices use as a library.
+const FOLDERS: [&str; 8] = [
     "mqtt-session/src",
     "shadow-proto/src",
+    "shadow-service/src",
     "src",
     "transport-async-std/src",
     "transport-core/src",
