@@ -1,5 +1,10 @@
 //! All adapters on all scenarios, and the table of it.
 
+#![allow(
+    clippy::duplicate_mod,
+    reason = "each example brings what the examples share"
+)]
+
 #[cfg(feature = "paho")]
 #[path = "../../examples/attach_paho.rs"]
 #[allow(
@@ -228,6 +233,7 @@ fn hub_options(options: &ConnectOptions) -> HubOptions {
     let mut hub = HubOptions::default();
     hub.operation_timeout = options.operation_timeout;
     hub.message_buffer = options.message_buffer;
+    hub.reconnect = options.reconnect;
     hub
 }
 

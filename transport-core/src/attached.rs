@@ -1,7 +1,10 @@
 //! What a hub needs of an MQTT client that is not ours.
 
+mod facts;
 mod next;
 mod packets;
+mod running;
+mod serve;
 
 use core::{fmt, time::Duration};
 use std::io;
@@ -9,7 +12,10 @@ use std::io;
 use mqtt_session::DisconnectReason;
 use shadow_proto::{PubackCode, SubackCode};
 
-pub use self::packets::PacketHub;
+pub use self::{
+    facts::{Ended, Fact, ToSend},
+    packets::PacketHub,
+};
 use crate::{
     action::{ActionId, Of},
     error::{ConnectError, OpenError},
@@ -19,6 +25,33 @@ use crate::{
 
 /// For drivers whose MQTT client connects by itself, or tells of all actions in the same way.
 impl Hub {
+    /// The MQTT client tells something. What concerns packets by their ids is a
+    /// [`PacketHub`]'s to know, and without effect here.
+    pub fn handle_fact(&self, fact: Fact) {
+        match fact {
+            Fact::Connected { session_present } => self.attached(session_present),
+            Fact::Message(message) => {
+                self.handle_message(&message);
+            }
+            Fact::PublishSent(_)
+            | Fact::SubscribeSent(_)
+            | Fact::UnsubscribeSent(_)
+            | Fact::Puback(..)
+            | Fact::Suback(..)
+            | Fact::Unsuback(_)
+            | Fact::Other => {}
+        }
+    }
+
+    /// An action has ended in one of the ways there are.
+    fn handle_ended(&self, id: ActionId, ended: Ended) {
+        match ended {
+            Ended::Done(codes) => self.handle_done(id, codes),
+            Ended::Refused => self.handle_refused(id),
+            Ended::Lost => self.handle_lost(id),
+        }
+    }
+
     /// The broker has done an action, with a code for each filter if it was a SUBSCRIBE.
     pub fn handle_done(&self, id: ActionId, codes: impl IntoIterator<Item = u8>) {
         match id.0 {

@@ -28,6 +28,7 @@ pub(crate) use self::{
 };
 use crate::{
     action::{Action, ActionId, Of},
+    backoff::Reconnect,
     event::ConnectionEvent,
     handle::ShadowClient,
     message::Message,
@@ -48,11 +49,11 @@ pub fn system_clock() -> Clock {
 /// the streams and callbacks of the application, behind one lock.
 ///
 /// [`Link`](crate::Link) drives it over this project's own MQTT session. Whoever has an MQTT
-/// client already drives it directly, in about thirty lines: do what
-/// [`next_action`](Self::next_action) says, and report what happened with the `handle_` methods. They may be called from anywhere, such as
-/// a callback of that client or another thread: the loop is woken. A loop that is not asynchronous
-/// takes [`poll_action`](Self::poll_action) and waits for as long as [`time_left`](Self::time_left)
-/// says. See the [crate's documentation](crate).
+/// client already gives it to [`serve`](Self::serve), in about thirty lines. A loop of one's own
+/// does what [`next_action`](Self::next_action) says, and reports what happened with the `handle_`
+/// methods. They may be called from anywhere, such as a callback of that client or another thread:
+/// the loop is woken. One that is not asynchronous takes [`poll_action`](Self::poll_action) and
+/// waits for as long as [`time_left`](Self::time_left) says. See the [crate's documentation](crate).
 ///
 /// The lock is never held across IO, an await or code of the application's. Cheap to clone. A hub
 /// must be given up with [`finish`](Self::finish), or nobody learns that nothing more will come.
@@ -82,6 +83,9 @@ pub struct HubOptions {
     /// How many callbacks may wait for the one that runs before the oldest message on a topic is
     /// dropped; outcomes of requests are never dropped. Default 1,024.
     pub callbacks: usize,
+    /// How long [`Hub::serve`] and [`PacketHub::serve`](crate::PacketHub::serve) wait before an
+    /// attached MQTT client connects again. Any failure may pass, to them.
+    pub reconnect: Reconnect,
 }
 
 impl Default for HubOptions {
@@ -93,6 +97,7 @@ impl Default for HubOptions {
             message_buffer: 256,
             record: false,
             callbacks: 1_024,
+            reconnect: Reconnect::default(),
         }
     }
 }
@@ -123,6 +128,11 @@ impl Hub {
             wakes: true,
         };
         (ShadowClient::new(hub.clone()), hub)
+    }
+
+    /// How the connections of an attached client are spaced.
+    pub(crate) fn reconnect(&self) -> Reconnect {
+        self.shared.lock().options.reconnect
     }
 
     /// Says whose connections these are, and to where.

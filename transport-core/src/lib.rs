@@ -15,10 +15,12 @@
 //!
 //! # Attach to the MQTT client you have
 //!
-//! Whoever has an MQTT client already drives a [`Hub`] with it: hand in what arrives, from
-//! wherever it comes, and do what [`Hub::next_action`] says. `examples/attach_rumqttc.rs` (and
-//! `attach_rumqttc_v5.rs`) and `examples/attach_paho.rs` do it for these two; a client that tells
-//! packet ids only when it sends, as rumqttc does, is driven through a [`PacketHub`]. Without an asynchronous runtime:
+//! Whoever has an MQTT client already serves a [`Hub`] with it: two closures, one that has the
+//! client send something and one that waits for what it tells, say how. [`Hub::serve`] is for
+//! clients that say of each thing how it ended, as Paho does (`examples/attach_paho.rs`),
+//! [`PacketHub::serve`] for those that number packets, as rumqttc does
+//! (`examples/attach_rumqttc.rs`, `attach_rumqttc_v5.rs`). Any runtime will do. Without one, a loop
+//! hands in what arrives, from wherever it comes, and does what [`Hub::poll_action`] says:
 //!
 //! ```
 //! use transport_core::{Action, Hub, HubOptions, PubackCode, SubackCode, shadow_config, system_clock};
@@ -129,7 +131,7 @@ mod trace;
 mod websocket;
 
 pub use action::{Action, ActionId};
-pub use attached::PacketHub;
+pub use attached::{Ended, Fact, PacketHub, ToSend};
 pub use attempt::{Attempt, Opening};
 pub use authorizer::{Authorizer, AuthorizerToken};
 pub use backoff::{PermanentRefusal, Reconnect};

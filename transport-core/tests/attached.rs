@@ -19,12 +19,13 @@ use core::{
 use std::thread;
 
 use transport_core::{
-    Action, ActionId, ConnectError, ConnectionEvent, Failure, Hub, HubOptions, Instant, Interest,
-    MqttQos, PacketHub, PubackCode, PublishFailure, RequestFailure, Shadow, ShadowClient, ShadowId,
-    SubscribeFailure, shadow_config, system_clock,
+    Action, ActionId, ConnectError, ConnectionEvent, Fact, Failure, Hub, HubOptions, Instant,
+    Interest, MqttQos, PacketHub, PubackCode, PublishFailure, RequestFailure, Shadow, ShadowClient,
+    ShadowId, SubscribeFailure, shadow_config, system_clock,
 };
 
 const QOS: MqttQos = MqttQos::AtLeastOnce;
+const FRESH: Fact = Fact::connected(false);
 
 fn hub() -> (ShadowClient, Hub) {
     Hub::new(shadow_config(), HubOptions::default(), system_clock())
@@ -46,8 +47,8 @@ fn grant(packets: &PacketHub, packet: u16) {
     let Some(Action::Subscribe { filters, .. }) = packets.poll_action() else {
         panic!("no SUBSCRIBE")
     };
-    packets.handle_subscribe_sent(packet);
-    packets.handle_suback(packet, vec![1; filters.len()]);
+    packets.handle_fact(Fact::SubscribeSent(packet));
+    packets.handle_fact(Fact::suback(packet, vec![1; filters.len()]));
 }
 
 fn published(action: Option<Action>) -> ActionId {
@@ -61,17 +62,17 @@ fn published(action: Option<Action>) -> ActionId {
 fn an_acknowledgement_finds_its_message_by_the_id_that_came_when_it_was_sent() {
     let (client, hub) = hub();
     let packets = PacketHub::new(hub);
-    packets.handle_connected(false);
+    packets.handle_fact(FRESH);
     let mut messages = [(); 3].map(|()| Box::pin(client.publish("a", "x", QOS)));
     while packets.poll_action().is_some() {}
     for packet in [7, 8, 9] {
-        packets.handle_publish_sent(packet);
+        packets.handle_fact(Fact::PublishSent(packet));
     }
     // Sent again, with the id it had; and an acknowledgement of nothing.
-    packets.handle_publish_sent(8);
-    packets.handle_puback(1, PubackCode::SUCCESS);
-    packets.handle_puback(9, PubackCode::SUCCESS);
-    packets.handle_puback(8, PubackCode::new(0x97));
+    packets.handle_fact(Fact::PublishSent(8));
+    packets.handle_fact(Fact::Puback(1, PubackCode::SUCCESS));
+    packets.handle_fact(Fact::Puback(9, PubackCode::SUCCESS));
+    packets.handle_fact(Fact::Puback(8, PubackCode::new(0x97)));
     let [first, second, third] = messages.each_mut().map(|it| now(it.as_mut()));
     assert_eq!(first, None);
     let code = PubackCode::new(0x97);
@@ -83,11 +84,11 @@ fn an_acknowledgement_finds_its_message_by_the_id_that_came_when_it_was_sent() {
 fn a_message_without_acknowledgement_ends_with_being_sent() {
     let (client, hub) = hub();
     let packets = PacketHub::new(hub);
-    packets.handle_connected(false);
+    packets.handle_fact(FRESH);
     let mut message = pin!(client.publish("a", "x", MqttQos::AtMostOnce));
     published(packets.poll_action());
     assert_eq!(now(message.as_mut()), None);
-    packets.handle_publish_sent(0);
+    packets.handle_fact(Fact::PublishSent(0));
     assert_eq!(now(message), Some(Ok(())));
 }
 
@@ -95,15 +96,15 @@ fn a_message_without_acknowledgement_ends_with_being_sent() {
 fn what_the_client_does_not_take_has_failed() {
     let (client, hub) = hub();
     let packets = PacketHub::new(hub);
-    packets.handle_connected(false);
+    packets.handle_fact(FRESH);
     let mut taken = pin!(client.publish("a", "x", QOS));
     let mut refused = pin!(client.publish("b", "x", QOS));
     published(packets.poll_action());
     published(packets.poll_action());
     packets.handle_not_taken();
     assert_eq!(now(refused.as_mut()), Some(Err(PublishFailure::NotSent)));
-    packets.handle_publish_sent(1);
-    packets.handle_puback(1, PubackCode::SUCCESS);
+    packets.handle_fact(Fact::PublishSent(1));
+    packets.handle_fact(Fact::Puback(1, PubackCode::SUCCESS));
     assert_eq!(now(taken.as_mut()), Some(Ok(())));
 }
 
@@ -112,14 +113,14 @@ fn a_kept_session_answers_what_was_sent_before_and_a_lost_one_does_not() {
     for session_present in [true, false] {
         let (client, hub) = hub();
         let packets = PacketHub::new(hub.clone());
-        packets.handle_connected(false);
+        packets.handle_fact(FRESH);
         let mut message = pin!(client.publish("a", "x", QOS));
         published(packets.poll_action());
-        packets.handle_publish_sent(1);
+        packets.handle_fact(Fact::PublishSent(1));
         hub.detached("gone", None);
-        packets.handle_connected(session_present);
-        packets.handle_publish_sent(1);
-        packets.handle_puback(1, PubackCode::SUCCESS);
+        packets.handle_fact(Fact::connected(session_present));
+        packets.handle_fact(Fact::PublishSent(1));
+        packets.handle_fact(Fact::Puback(1, PubackCode::SUCCESS));
         let expected = match session_present {
             true => Ok(()),
             false => Err(PublishFailure::Lost),
@@ -136,10 +137,10 @@ fn filters_are_unsubscribed_one_by_one() {
     let answers = shadow
         .events(Interest::GET_ACCEPTED | Interest::GET_REJECTED | Interest::DELTA)
         .unwrap();
-    packets.handle_connected(false);
+    packets.handle_fact(FRESH);
     grant(&packets, 1);
     published(packets.poll_action());
-    packets.handle_publish_sent(2);
+    packets.handle_fact(Fact::PublishSent(2));
     drop(answers);
     drop(shadow);
     let mut gone = Vec::new();
@@ -154,8 +155,9 @@ fn filters_are_unsubscribed_one_by_one() {
     // Answered in any order.
     let ids = 10..10 + u16::try_from(gone.len()).unwrap();
     ids.clone()
-        .for_each(|id| packets.handle_unsubscribe_sent(id));
-    ids.rev().for_each(|id| packets.handle_unsuback(id));
+        .for_each(|id| packets.handle_fact(Fact::UnsubscribeSent(id)));
+    ids.rev()
+        .for_each(|id| packets.handle_fact(Fact::Unsuback(id)));
     assert!(packets.poll_action().is_none());
 }
 

@@ -1,12 +1,11 @@
 //! An MQTT client that numbers packets when it sends them.
 
 use alloc::collections::{BTreeMap, VecDeque};
-use core::{future::Future, time::Duration};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use shadow_proto::{PubackCode, SubackCode};
 
-use super::next;
+use super::facts::Fact;
 use crate::{
     action::{Action, ActionId},
     hub::Hub,
@@ -16,9 +15,11 @@ use crate::{
 /// id, which the client tells when it sends a packet, not when it takes it. rumqttc is such a
 /// client.
 ///
-/// What [`next_action`](Self::next_action) gives goes to the client, in that order; what the client
-/// tells comes back through the other methods, from wherever. A packet sent again, with the id it
-/// had, changes nothing. Ids of 0, which publishes at QoS 0 have, mean written.
+/// [`serve`](Self::serve) does everything for a client that is driven by futures. For another one,
+/// what [`poll_action`](Self::poll_action) gives goes to the client, in that order, and what the
+/// client tells comes back through [`handle_fact`](Self::handle_fact), from wherever. A packet sent
+/// again, with the id it had, changes nothing. Ids of 0, which publishes at QoS 0 have, mean
+/// written.
 #[derive(Debug)]
 pub struct PacketHub {
     hub: Hub,
@@ -58,11 +59,6 @@ impl PacketHub {
         &self.hub
     }
 
-    /// [`Hub::next_action`] with the actions of [`poll_action`](Self::poll_action).
-    pub async fn next_action<S: Future>(&self, sleep: impl Fn(Duration) -> S) -> Option<Action> {
-        next::next_action(&self.hub, || self.poll_action(), sleep).await
-    }
-
     /// [`Hub::poll_action`] for clients that unsubscribe one filter at a time: an
     /// [`Action::Unsubscribe`] has exactly one. For one loop at a time.
     #[must_use]
@@ -94,8 +90,21 @@ impl PacketHub {
         }
     }
 
-    /// The client has sent a PUBLISH with this packet id.
-    pub fn handle_publish_sent(&self, packet: u16) {
+    /// The client tells something, of whatever kind.
+    pub fn handle_fact(&self, fact: Fact) {
+        match fact {
+            Fact::Connected { session_present } => self.connected(session_present),
+            Fact::PublishSent(packet) => self.publish_sent(packet),
+            Fact::SubscribeSent(packet) => self.subscribe_sent(packet),
+            Fact::UnsubscribeSent(packet) => self.unsubscribe_sent(packet),
+            Fact::Puback(packet, code) => self.puback(packet, code),
+            Fact::Suback(packet, codes) => self.suback(packet, codes),
+            Fact::Unsuback(packet) => self.unsuback(packet),
+            fact @ (Fact::Message(_) | Fact::Other) => self.hub.handle_fact(fact),
+        }
+    }
+
+    fn publish_sent(&self, packet: u16) {
         let mut packets = self.lock();
         if packets.publishes.contains_key(&packet) {
             return;
@@ -111,32 +120,28 @@ impl PacketHub {
         self.hub.handle_written(id);
     }
 
-    /// The client has sent a SUBSCRIBE with this packet id.
-    pub fn handle_subscribe_sent(&self, packet: u16) {
+    fn subscribe_sent(&self, packet: u16) {
         let mut packets = self.lock();
         if let Some(Packet { id, .. }) = packets.queued.pop_front() {
             packets.subscribes.insert(packet, id);
         }
     }
 
-    /// The client has sent an UNSUBSCRIBE with this packet id.
-    pub fn handle_unsubscribe_sent(&self, packet: u16) {
+    fn unsubscribe_sent(&self, packet: u16) {
         let mut packets = self.lock();
         if let Some(sent) = packets.queued.pop_front() {
             packets.unsubscribes.insert(packet, sent);
         }
     }
 
-    /// The broker has acknowledged a PUBLISH.
-    pub fn handle_puback(&self, packet: u16, code: PubackCode) {
+    fn puback(&self, packet: u16, code: PubackCode) {
         let id = self.lock().publishes.remove(&packet);
         if let Some(id) = id {
             self.hub.handle_puback(id, code);
         }
     }
 
-    /// The broker has answered a SUBSCRIBE, with a code for each filter.
-    pub fn handle_suback(&self, packet: u16, codes: impl IntoIterator<Item = u8>) {
+    fn suback(&self, packet: u16, codes: Vec<u8>) {
         let id = self.lock().subscribes.remove(&packet);
         if let Some(id) = id {
             let codes: Vec<_> = codes.into_iter().map(SubackCode::new).collect();
@@ -144,8 +149,7 @@ impl PacketHub {
         }
     }
 
-    /// The broker has answered an UNSUBSCRIBE.
-    pub fn handle_unsuback(&self, packet: u16) {
+    fn unsuback(&self, packet: u16) {
         let sent = self.lock().unsubscribes.remove(&packet);
         if let Some(Packet { id, last: true }) = sent {
             self.hub.handle_unsuback(id);
@@ -154,7 +158,7 @@ impl PacketHub {
 
     /// The client is connected, and begins with what it has not sent or not seen answered; without
     /// a session, it has dropped that.
-    pub fn handle_connected(&self, session_present: bool) {
+    fn connected(&self, session_present: bool) {
         if !session_present {
             let packets = core::mem::take(&mut *self.lock());
             let sent = packets.publishes.into_values();
