@@ -301,7 +301,8 @@ impl Shadow {
         self.0.events(interest).map(Iter)
     }
 
-    /// The shadow whose calls do not wait; callbacks are set on it.
+    /// The shadow whose calls do not wait: `get_with`, `update_with`, `delete_with` return the token
+    /// at once, `on_delta` and `on` set callbacks.
     #[must_use]
     pub fn inner(&self) -> &crate::Shadow {
         &self.0

@@ -91,6 +91,30 @@ impl fmt::Display for Status {
     }
 }
 
+/// Goes where a request's callback goes, when nobody is to be called: what `None` is to the AWS
+/// IoT SDK for Python. The request is made all the same, tried again where others are, and its
+/// token returned.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use transport_core::{CallbackError, Shadow, Update, Json, no_callback};
+/// # fn example(light: Shadow, state: &Json) -> Result<(), CallbackError> {
+/// let seconds = Duration::from_secs;
+/// let token = light.update_with(seconds(5), Update::reported(state), no_callback)?;
+/// println!("asked as {token}");
+/// # Ok(())
+/// # }
+/// ```
+pub fn no_callback(_: Response) {}
+
+/// What a request calls; `None` for [`no_callback`].
+pub(crate) fn request_callback<F: FnOnce(Response) + Send + 'static>(
+    callback: F,
+) -> Option<RequestCallback> {
+    // Each function has a type of its own.
+    (callback.type_id() != no_callback.type_id()).then(|| -> RequestCallback { Box::new(callback) })
+}
+
 /// A callback of one request.
 pub(crate) type RequestCallback = Box<dyn FnOnce(Response) + Send>;
 /// A callback of a topic. The thread that runs callbacks alone locks it.
@@ -310,4 +334,19 @@ fn message_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&'static str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("no message")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_callback_is_known_whatever_looks_like_it() {
+        fn nothing(_: Response) {}
+        assert!(request_callback(no_callback).is_none());
+        assert!(request_callback(nothing).is_some());
+        assert!(request_callback(|_| {}).is_some());
+        let pointer: fn(Response) = no_callback;
+        assert!(request_callback(pointer).is_some());
+    }
 }

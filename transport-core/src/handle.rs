@@ -1,5 +1,6 @@
 //! What the application holds.
 
+mod callbacks;
 mod client;
 mod plain;
 mod ready;

@@ -137,7 +137,7 @@ pub use authorizer::{Authorizer, AuthorizerToken};
 pub use backoff::{PermanentRefusal, Reconnect};
 pub use byte_stream::ByteStream;
 pub use bytes::{Bytes, BytesMut};
-pub use callback::{Response, Status};
+pub use callback::{Response, Status, no_callback};
 pub use connection::{Connection, TransportStep};
 #[cfg(feature = "sigv4")]
 pub use credentials::{

@@ -17,8 +17,8 @@ use std::sync::{
 
 use support::world::World;
 use transport_core::{
-    ConnectionEvent, Failure, Json, Response, Shadow, ShadowClient, ShadowId, Stage, Status,
-    TopicKind, Update,
+    CallbackError, ConnectionEvent, Failure, Json, RequestFailure, Response, Shadow, ShadowClient,
+    ShadowId, Stage, Status, TopicKind, Update, no_callback,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -85,6 +85,37 @@ fn answers_carry_payload_status_and_the_token_that_the_call_returned() {
         (Status::Accepted, Some(token))
     );
     assert_eq!(response.status.to_string(), "accepted");
+}
+
+#[test]
+fn without_a_callback_the_request_is_made_and_the_token_returned() {
+    let (client, mut world) = World::new();
+    let shadow = lamp(&client);
+    let (sender, receiver) = channel();
+    shadow.on(TopicKind::UpdateAccepted, to(&sender)).unwrap();
+    shadow.on(TopicKind::GetAccepted, to(&sender)).unwrap();
+    shadow.on(TopicKind::DeleteAccepted, to(&sender)).unwrap();
+    world.settle();
+    let state = json(r#"{"on":true}"#);
+    let update = Update::reported(&state);
+    let token = shadow.update_with(TIMEOUT, update, no_callback).unwrap();
+    world.settle();
+    let response = take(&receiver);
+    assert_eq!(response.token, Some(token));
+    assert_eq!(response.topic, "$aws/things/lamp/shadow/update/accepted");
+    let token = shadow.get_with(TIMEOUT, no_callback).unwrap();
+    world.settle();
+    let response = take(&receiver);
+    assert_eq!(response.token, Some(token));
+    assert!(response.payload.contains(r#""on":true"#));
+    let token = shadow.delete_with(TIMEOUT, no_callback).unwrap();
+    world.settle();
+    assert_eq!(take(&receiver).token, Some(token));
+    drop(client.shutdown(TIMEOUT));
+    assert!(matches!(
+        shadow.get_with(TIMEOUT, no_callback),
+        Err(CallbackError::Request(RequestFailure::Stopped))
+    ));
 }
 
 #[test]

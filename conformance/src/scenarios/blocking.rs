@@ -2,7 +2,7 @@
 
 use std::{panic, thread};
 
-use transport_core::{Change, Event, Interest, MqttQos, ShadowId, blocking::Client};
+use transport_core::{Change, Event, Interest, MqttQos, ShadowId, blocking::Client, no_callback};
 
 use crate::{
     Ground,
@@ -26,7 +26,9 @@ fn shadow(client: &Client, id: ShadowId) {
     let shadow = client.shadow(id).unwrap();
     let mut deltas = shadow.deltas().unwrap();
     let mut documents = shadow.documents().unwrap();
-    let mut events = shadow.events(Interest::DELTA).unwrap();
+    let mut events = shadow
+        .events(Interest::DELTA | Interest::DELETE_ACCEPTED)
+        .unwrap();
     assert!(shadow.ready().unwrap().is_none());
     assert!(shadow.get().unwrap_err().is_not_found());
     shadow.desire(&color("red")).unwrap();
@@ -45,7 +47,10 @@ fn shadow(client: &Client, id: ShadowId) {
     assert_eq!(written.unwrap().unwrap().version().unwrap().number(), 3);
     let document = shadow.get_with_options(briefly()).unwrap();
     assert_eq!(document.reported.value().unwrap().at("/on"), Some("true"));
-    shadow.delete().unwrap();
+    let token = shadow.inner().delete_with(PATIENCE, no_callback).unwrap();
+    let deleted =
+        |event: Event| matches!(event, Event::Response { token: it, .. } if it == Some(token));
+    while !deleted(events.next().unwrap().unwrap()) {}
 }
 
 fn messages(client: &Client, topic: &str) {
