@@ -85,6 +85,15 @@ impl Ground {
         self.connect(self.options()).await
     }
 
+    /// A connected client beside another one.
+    pub async fn other_client(&self) -> ShadowClient {
+        if !self.adapter.is_alone(self.setting) {
+            return self.client().await;
+        }
+        let client = soon(transport_tokio::connect(self.options())).await;
+        client.expect("the other client is connected")
+    }
+
     /// A connected client with these options.
     pub async fn connect(&self, options: ConnectOptions) -> ShadowClient {
         let client = soon(self.adapter.connect(options)).await;

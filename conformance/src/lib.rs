@@ -57,6 +57,14 @@ pub trait Adapter: Send + Sync + 'static {
     /// Connects a client, which reconnects by itself from then on. Called on a tokio runtime.
     fn connect(&self, options: ConnectOptions) -> Connecting;
 
+    /// Whether a process can have one connected client of this adapter at a time here. Its
+    /// scenarios are played one after another then, and where one needs a second client beside the
+    /// first, that is one of `transport-tokio`.
+    fn is_alone(&self, setting: Setting) -> bool {
+        let _ = setting;
+        false
+    }
+
     /// Why a scenario is left out; `None`: it is played.
     fn hole(&self, scenario: &str, setting: Setting) -> Option<&'static str> {
         let _ = (scenario, setting);

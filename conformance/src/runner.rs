@@ -97,11 +97,14 @@ async fn play(
     }
     let brokers = Brokers::start().await?;
     let names = adapters.iter().map(|adapter| adapter.name()).collect();
+    // Each with the right to the one client there can be, where there can be one.
+    let alone = |adapter| (adapter, Arc::new(Semaphore::new(1)));
+    let adapters: Vec<_> = adapters.into_iter().map(alone).collect();
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     let mut playing = JoinSet::new();
     let scenarios = scenarios::all().iter().enumerate();
     for (number, scenario) in scenarios.filter(|(_, it)| it.name.contains(&only)) {
-        for adapter in &adapters {
+        for (adapter, alone) in &adapters {
             for setting in settings.iter().copied() {
                 if !setting.plays(scenario.name) {
                     continue;
@@ -109,9 +112,15 @@ async fn play(
                 let options = brokers.options(setting);
                 let ground = Ground::new(Arc::clone(adapter), setting, options, number);
                 let (turns, progress) = (Arc::clone(&turns), Arc::clone(&progress));
+                let alone = adapter.is_alone(setting).then(|| Arc::clone(alone));
                 playing.spawn(async move {
                     let adapter = ground.adapter().name();
                     let name = format!("{adapter}, {setting}: {}", scenario.name);
+                    // Before a turn that others could have meanwhile.
+                    let _alone = match &alone {
+                        Some(alone) => Some(alone.acquire().await),
+                        None => None,
+                    };
                     let _turn = turns.acquire_many(scenario.weight).await;
                     progress.begins(&name);
                     let outcome = outcome(scenario, ground).await;

@@ -11,7 +11,7 @@ use crate::{
 
 pub(super) async fn a_delta_comes_once(ground: Ground) {
     let device = ground.shadow().await;
-    let client = ground.client().await;
+    let client = ground.other_client().await;
     let app = client.shadow(device.id().clone()).unwrap();
     let mut deltas = device.deltas().unwrap();
     assert!(soon(device.ready()).await.unwrap().is_none());
