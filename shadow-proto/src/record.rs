@@ -184,6 +184,7 @@ pub(crate) enum Input {
     Connected {
         session_present: bool,
     },
+    SessionDoubted,
     Disconnected,
     Suback {
         id: u64,
@@ -299,6 +300,7 @@ impl Input {
             }
             Self::NotePublish => client.note_publish(now),
             Self::Connected { session_present } => client.handle_connected(session_present, now),
+            Self::SessionDoubted => client.handle_session_doubted(now),
             Self::Disconnected => client.handle_disconnected(now),
             Self::Suback { id, codes } => {
                 let codes: Vec<_> = codes.into_iter().map(SubackCode::new).collect();

@@ -13,8 +13,8 @@ mod harness;
 
 use harness::{NOW, config, lamp, receive, settle, token_in, watched};
 use shadow_proto::{
-    Client, Event, Failure, Instant, Interest, Json, Output, RequestOptions, Resync, ShadowId,
-    Stage, TooLateToRecord, Update, replay,
+    Client, Event, Failure, Instant, Interest, Json, Output, RequestOptions, Resync, ResyncPolicy,
+    ShadowId, Stage, TooLateToRecord, Update, replay,
 };
 use std::time::Duration;
 
@@ -349,9 +349,13 @@ fn a_command_of_long_ago_can_be_told_from_a_new_one_without_a_clock() {
 
 #[test]
 fn a_session_that_may_be_another_one_has_the_document_fetched() {
-    for (resync, fetches) in [(Resync::default(), true), (Resync::never(), false)] {
+    for (policy, fetches) in [
+        (ResyncPolicy::SessionLost, true),
+        (ResyncPolicy::Never, false),
+    ] {
         let mut config = config();
-        config.resync = resync;
+        config.resync.policy = policy;
+        let interval = config.resync.min_interval;
         let mut client = Client::new(config);
         client.add_shadow(lamp(), Interest::DELTA, NOW).unwrap();
         client.handle_connected(false, NOW);
@@ -362,14 +366,15 @@ fn a_session_that_may_be_another_one_has_the_document_fetched() {
             receive(&mut client, "get/accepted", &answer);
         }
         settle(&mut client);
-        // A session that is resumed needs no get, unless it may be a newer one.
-        for (doubted, gets) in [(false, 0), (true, usize::from(fetches))] {
+        // A session that is resumed needs no get, unless it may be a newer one; and the time of
+        // that counts.
+        let gets = usize::from(fetches);
+        for (after, gets) in [(interval - Duration::from_nanos(1), 0), (interval, gets)] {
             client.handle_disconnected(NOW);
             client.handle_connected(true, NOW);
-            if doubted {
-                client.handle_session_doubted(NOW);
-            }
-            assert_eq!(settle(&mut client).1.len(), gets);
+            assert!(settle(&mut client).1.is_empty());
+            client.handle_session_doubted(NOW + after);
+            assert_eq!(settle(&mut client).1.len(), gets, "{policy:?} {after:?}");
             client.check_invariants();
         }
     }

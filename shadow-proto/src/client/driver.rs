@@ -7,7 +7,7 @@ use crate::{
     error::NotShadowTopic,
     event::{Output, PublishId, SubscribeId},
     failure::{PubackCode, Stage, SubackCode},
-    record::{Input, Payload, pair},
+    record::{Input, Payload},
     request::Interest,
     time::Instant,
 };
@@ -72,7 +72,8 @@ impl Client {
     /// The session that the server kept may be a newer one than the one this client knows, since a
     /// CONNECT went unanswered before: call it after [`handle_connected`](Self::handle_connected)
     /// if whoever calls sees to the subscriptions by itself. What was published in between may be
-    /// lost, so the document of every followed shadow is fetched, but for those whose policy is
+    /// lost, so the document of every followed shadow is fetched, not sooner than
+    /// [`Resync::min_interval`](crate::Resync) after the last time, but for those whose policy is
     /// [`ResyncPolicy::Never`](crate::ResyncPolicy::Never).
     ///
     /// ```
@@ -86,14 +87,9 @@ impl Client {
     /// ```
     pub fn handle_session_doubted(&mut self, now: Instant) {
         self.advance(now);
+        self.record(|| Input::SessionDoubted);
         for shadow in self.shadows.handles() {
-            if self.follows(shadow).is_some() {
-                self.record(|| Input::Resync {
-                    shadow: pair(shadow),
-                });
-                // It has just been seen to be followed.
-                let _ = self.resync_asked(shadow);
-            }
+            self.resync_soon(shadow);
         }
         self.settle();
     }

@@ -184,6 +184,7 @@ impl World {
                 self.client().remove_shadow(shadow, now).unwrap();
             }
             "connect" => self.client().handle_connected(rest == "resumed", now),
+            "doubt" => self.client().handle_session_doubted(now),
             "disconnect" => {
                 self.client().handle_disconnected(now);
                 if rest != "keeping ids" {
