@@ -54,7 +54,8 @@ impl Adapter for Function {
         (self.connect)(options)
     }
 
-    /// The C library keeps what it has read of a WebSocket in one place, whichever client it was for.
+    /// The C library keeps what it has read of a WebSocket in one place, whichever client it was
+    /// for.
     fn is_alone(&self, setting: Setting) -> bool {
         self.name == "paho" && setting.way == Way::WebSocket
     }
@@ -222,8 +223,16 @@ impl Adapter for Paho {
     }
 
     fn hole(&self, _: &str, setting: Setting) -> Option<&'static str> {
-        (setting.way != Way::Tcp)
-            .then_some("the example's Paho is built without OpenSSL; the way is Paho's business")
+        match setting.way {
+            Way::Tcp => None,
+            Way::Tls => {
+                Some("the example's Paho is built without OpenSSL; the way is Paho's business")
+            }
+            Way::WebSocket => Some(
+                "the C library can have one WebSocket in a process, and of a client of one's own \
+                 nobody is told when the library is through with it, as `transport-paho` is",
+            ),
+        }
     }
 }
 
