@@ -1,5 +1,7 @@
 //! `cargo bench --bench delta`; the cases are in `src/delta.rs`.
 
+mod measure;
+
 fn main() {
-    benches::measure(&benches::delta::cases());
+    measure::measure(&benches::delta::cases());
 }

@@ -1,5 +1,7 @@
 //! `cargo bench --bench idle`; the cases are in `src/idle.rs`.
 
+mod measure;
+
 fn main() {
-    benches::measure(&benches::idle::cases());
+    measure::measure(&benches::idle::cases());
 }

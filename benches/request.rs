@@ -1,5 +1,7 @@
 //! `cargo bench --bench request`; the cases are in `src/request.rs`.
 
+mod measure;
+
 fn main() {
-    benches::measure(&benches::request::cases());
+    measure::measure(&benches::request::cases());
 }

@@ -1,5 +1,7 @@
 //! `cargo bench --bench service`; the cases are in `src/service.rs`.
 
+mod measure;
+
 fn main() {
-    benches::measure(&benches::service::cases());
+    measure::measure(&benches::service::cases());
 }

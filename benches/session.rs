@@ -1,5 +1,7 @@
 //! `cargo bench --bench session`; the cases are in `src/session.rs`.
 
+mod measure;
+
 fn main() {
-    benches::measure(&benches::session::cases());
+    measure::measure(&benches::session::cases());
 }

@@ -1,5 +1,7 @@
 //! `cargo bench --bench token`; the cases are in `src/token.rs`.
 
+mod measure;
+
 fn main() {
-    benches::measure(&benches::token::cases());
+    measure::measure(&benches::token::cases());
 }

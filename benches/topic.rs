@@ -1,5 +1,7 @@
 //! `cargo bench --bench topic`; the cases are in `src/topic.rs`.
 
+mod measure;
+
 fn main() {
-    benches::measure(&benches::topic::cases());
+    measure::measure(&benches::topic::cases());
 }

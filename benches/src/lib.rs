@@ -5,15 +5,15 @@
 //! otherwise write, and the floor that nobody gets below.
 
 use std::fmt;
-use std::time::Duration;
-
-use criterion::{BenchmarkId, Criterion};
 
 pub mod delta;
 pub mod device;
 pub mod idle;
 pub mod message;
+pub mod programs;
 pub mod request;
+pub mod round_trip;
+pub mod servers;
 pub mod service;
 pub mod session;
 pub mod token;
@@ -99,24 +99,6 @@ pub fn cases() -> Vec<Case> {
 #[must_use]
 pub fn find(name: &str) -> Option<Case> {
     cases().into_iter().find(|case| case.name() == name)
-}
-
-/// The body of a benchmark target.
-pub fn measure(cases: &[Case]) {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(2))
-        .configure_from_args();
-    for case in cases {
-        let mut group = criterion.benchmark_group(case.group);
-        let id = BenchmarkId::new(case.who.name(), case.input);
-        group.bench_function(id, |bencher| {
-            let mut step = case.step();
-            bencher.iter(&mut step);
-        });
-        group.finish();
-    }
-    criterion.final_summary();
 }
 
 /// All combinations of ways and inputs.

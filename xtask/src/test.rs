@@ -84,7 +84,8 @@ const STEPS: [Step; 23] = [
         "benches",
         "each benchmark once, nothing measured (short form of `cargo xtask bench`)",
         short::benches,
-    ),
+    )
+    .with_tools(),
     Step::new(
         "fuzz",
         "each fuzz target for 5 s (short form of `cargo xtask extra fuzz-long`)",

@@ -1,9 +1,9 @@
 //! What is said about the code without running it.
 
 use crate::exec::Cx;
-use crate::fuzz;
 use crate::steps::Done;
 use crate::workspace::Workspace;
+use crate::{bench, fuzz};
 
 pub(crate) fn fmt(cx: &Cx, _: &Workspace) -> Result<Done, String> {
     cx.cargo(["fmt", "--all", "--check"]).run()?;
@@ -12,6 +12,8 @@ pub(crate) fn fmt(cx: &Cx, _: &Workspace) -> Result<Done, String> {
         cx.cargo(["fmt", "--manifest-path", fuzz::MANIFEST, "--check"])
             .run()?;
     }
+    cx.cargo(["fmt", "--manifest-path", bench::BY_HAND, "--check"])
+        .run()?;
     Ok(Done::Passed)
 }
 

@@ -27,14 +27,13 @@ pub(crate) fn benches(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
         )));
     }
     say("short form: each benchmark once, nothing measured; the long one is `cargo xtask bench`");
-    cx.cargo([
-        "bench",
-        "--locked",
-        "--package",
-        bench::PACKAGE,
-        "--",
-        "--test",
-    ])
-    .run()?;
+    // The clients of `round_trip`, which would otherwise be built by themselves, with other features.
+    let build = cx.cargo(["build", "--bins", "--examples"]);
+    build.args(workspace.selection()).run()?;
+    let bench = cx.cargo(["bench", "--locked", "--package", bench::PACKAGE]);
+    bench
+        .args(["--", "--test"])
+        .env(bench::CLIENTS_ARE_BUILT, "1")
+        .run()?;
     Ok(Done::Passed)
 }
