@@ -1,6 +1,6 @@
 //! How requests fail, and the codes by which a broker refuses.
 
-use crate::document::Rejection;
+use crate::{document::Rejection, topic::Operation};
 use alloc::boxed::Box;
 use core::fmt;
 
@@ -31,10 +31,8 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Queued => "not sent: it was still queued",
             Self::Subscribing => "not sent: its subscriptions were not granted yet",
-            Self::Sent => "sent, not acknowledged by the broker; an update may have been applied",
-            Self::Acknowledged => {
-                "acknowledged by the broker, not answered by the shadow service; an update may have been applied"
-            }
+            Self::Sent => "sent, not acknowledged by the broker",
+            Self::Acknowledged => "acknowledged by the broker, not answered by the shadow service",
         })
     }
 }
@@ -54,6 +52,8 @@ pub enum Failure {
     },
     /// The deadline passed.
     TimedOut {
+        /// What was asked.
+        operation: Operation,
         /// How far it got.
         stage: Stage,
         /// A rejection without token that came meanwhile and may have been the answer.
@@ -61,6 +61,8 @@ pub enum Failure {
     },
     /// The connection was lost, and with it the session.
     Disconnected {
+        /// What was asked.
+        operation: Operation,
         /// How far it got.
         stage: Stage,
     },
@@ -82,11 +84,15 @@ pub enum Failure {
     },
     /// The application cancelled it.
     Cancelled {
+        /// What was asked.
+        operation: Operation,
         /// How far it got.
         stage: Stage,
     },
     /// Its shadow was removed from the client.
     Removed {
+        /// What was asked.
+        operation: Operation,
         /// How far it got.
         stage: Stage,
     },
@@ -100,11 +106,11 @@ impl Failure {
             Self::Rejected(_) => None,
             Self::PublishRefused { stage, .. }
             | Self::TimedOut { stage, .. }
-            | Self::Disconnected { stage }
+            | Self::Disconnected { stage, .. }
             | Self::SubscribeRefused { stage, .. }
             | Self::NotSent { stage, .. }
-            | Self::Cancelled { stage }
-            | Self::Removed { stage } => Some(*stage),
+            | Self::Cancelled { stage, .. }
+            | Self::Removed { stage, .. } => Some(*stage),
         }
     }
 }
@@ -116,28 +122,61 @@ impl fmt::Display for Failure {
             Self::PublishRefused { code, .. } => {
                 write!(f, "the broker refused the publish: {code}")
             }
-            Self::TimedOut { stage, hint: None } => write!(f, "timed out ({stage})"),
             Self::TimedOut {
+                operation,
                 stage,
-                hint: Some(hint),
+                hint,
             } => {
-                write!(
-                    f,
-                    "timed out ({stage}); a rejection without token came meanwhile: {hint}"
-                )
+                write!(f, "timed out ({})", Reached(*operation, *stage))?;
+                match hint {
+                    Some(hint) => {
+                        write!(f, "; a rejection without token came meanwhile: {hint}")
+                    }
+                    None => Ok(()),
+                }
             }
-            Self::Disconnected { stage } => write!(f, "the session was lost ({stage})"),
+            Self::Disconnected { operation, stage } => {
+                write!(f, "the session was lost ({})", Reached(*operation, *stage))
+            }
             Self::SubscribeRefused { filter, code, .. } => {
                 write!(f, "the broker refused the subscription to {filter}: {code}")
             }
             Self::NotSent { reason, .. } => write!(f, "not sent: {reason}"),
-            Self::Cancelled { stage } => write!(f, "cancelled ({stage})"),
-            Self::Removed { stage } => write!(f, "the shadow was removed ({stage})"),
+            Self::Cancelled { operation, stage } => {
+                write!(f, "cancelled ({})", Reached(*operation, *stage))
+            }
+            Self::Removed { operation, stage } => {
+                write!(
+                    f,
+                    "the shadow was removed ({})",
+                    Reached(*operation, *stage)
+                )
+            }
         }
     }
 }
 
 impl core::error::Error for Failure {}
+
+/// How far a request got, and what that means for the document.
+struct Reached(Operation, Stage);
+
+impl fmt::Display for Reached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(operation, stage) = self;
+        stage.fmt(f)?;
+        match operation {
+            Operation::Update if stage.may_have_been_applied() => {
+                f.write_str("; the update may have been applied")
+            }
+            Operation::Delete if stage.may_have_been_applied() => {
+                f.write_str("; the shadow may have been deleted")
+            }
+            // A get changes nothing.
+            Operation::Get | Operation::Update | Operation::Delete => Ok(()),
+        }
+    }
+}
 
 /// Why a request could not be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

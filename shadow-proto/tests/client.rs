@@ -13,8 +13,8 @@ mod harness;
 
 use harness::{NOW, config, lamp, receive, settle, token_in, watched};
 use shadow_proto::{
-    Client, Event, Failure, Instant, Interest, Json, Output, RequestOptions, Resync, ResyncPolicy,
-    ShadowId, Stage, TooLateToRecord, Update, replay,
+    Client, Event, Failure, Instant, Interest, Json, Operation, Output, RequestOptions, Resync,
+    ResyncPolicy, ShadowId, Stage, TooLateToRecord, Update, replay,
 };
 use std::time::Duration;
 
@@ -141,8 +141,8 @@ fn a_message_still_in_the_output_queue_counts_as_not_sent() {
         panic!("{events:?}");
     };
     assert_eq!(*token, None, "of what was never sent there is no token");
-    let stage = Stage::Queued;
-    assert_eq!(*outcome, Err(Failure::Cancelled { stage }));
+    let (operation, stage) = (Operation::Get, Stage::Queued);
+    assert_eq!(*outcome, Err(Failure::Cancelled { operation, stage }));
     assert_eq!(client.poll_timeout(), None);
 
     // The second try waits in the queue: the token is that of the first.
@@ -210,8 +210,8 @@ fn a_client_tells_what_it_was_told() {
     let [Event::Response { outcome, .. }] = events.as_slice() else {
         panic!("{events:?}")
     };
-    let stage = Stage::Queued;
-    assert_eq!(*outcome, Err(Failure::Removed { stage }));
+    let (operation, stage) = (Operation::Update, Stage::Queued);
+    assert_eq!(*outcome, Err(Failure::Removed { operation, stage }));
 }
 
 #[test]

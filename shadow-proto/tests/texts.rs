@@ -10,9 +10,10 @@
 
 use shadow_proto::{
     AddError, BudgetExceeded, Client, ClientToken, Config, ErrorCode, Failure, Instant, Interest,
-    NameError, NotSent, NotShadowTopic, PubackCode, RegisterError, Rejection, RequestError,
-    RestoreError, ShadowId, Stage, SubackCode, TokenPrefix, TooLateToRecord, TopicKind,
-    TransactionError, UnknownRequest, UnknownShadow, check_shadow_name, check_thing_name, replay,
+    NameError, NotSent, NotShadowTopic, Operation, PubackCode, RegisterError, Rejection,
+    RequestError, RestoreError, ShadowId, Stage, SubackCode, TokenPrefix, TooLateToRecord,
+    TopicKind, TransactionError, UnknownRequest, UnknownShadow, check_shadow_name,
+    check_thing_name, replay,
     wire::{self, DecodeError},
 };
 use std::fmt::Display;
@@ -82,6 +83,7 @@ fn errors_of_calls_say_what_is_wrong() {
         &["in use"],
     );
     let timed_out = Failure::TimedOut {
+        operation: Operation::Update,
         stage: Stage::Sent,
         hint: None,
     };
@@ -124,12 +126,9 @@ fn a_budget_exceeded_names_the_first_eight_users() {
 fn failures_say_how_far_the_request_got() {
     says(&Stage::Queued, &["not sent", "queued"]);
     says(&Stage::Subscribing, &["not sent", "subscriptions"]);
-    says(&Stage::Sent, &["may have been applied", "not acknowledged"]);
-    says(
-        &Stage::Acknowledged,
-        &["may have been applied", "acknowledged by the broker"],
-    );
-    let stage = Stage::Sent;
+    says(&Stage::Sent, &["not acknowledged"]);
+    says(&Stage::Acknowledged, &["acknowledged by the broker"]);
+    let (operation, stage) = (Operation::Get, Stage::Sent);
     let rejection = Rejection::new(ErrorCode::CONFLICT, "Version conflict");
     says(&rejection, &["409", "Version conflict"]);
     let filter = "$aws/things/lamp/shadow/get/accepted";
@@ -146,17 +145,25 @@ fn failures_say_how_far_the_request_got() {
             Some(stage),
         ),
         (
-            Failure::TimedOut { stage, hint: None },
+            Failure::TimedOut {
+                operation,
+                stage,
+                hint: None,
+            },
             &["timed out", "sent"],
             Some(stage),
         ),
         (
-            Failure::TimedOut { stage, hint },
+            Failure::TimedOut {
+                operation,
+                stage,
+                hint,
+            },
             &["timed out", "409", "without token"],
             Some(stage),
         ),
         (
-            Failure::Disconnected { stage },
+            Failure::Disconnected { operation, stage },
             &["session", "lost"],
             Some(stage),
         ),
@@ -185,14 +192,57 @@ fn failures_say_how_far_the_request_got() {
             &["did not take"],
             Some(stage),
         ),
-        (Failure::Cancelled { stage }, &["cancelled"], Some(stage)),
-        (Failure::Removed { stage }, &["removed"], Some(stage)),
+        (
+            Failure::Cancelled { operation, stage },
+            &["cancelled"],
+            Some(stage),
+        ),
+        (
+            Failure::Removed { operation, stage },
+            &["removed"],
+            Some(stage),
+        ),
     ] {
         says(&failure, words);
         assert_eq!(failure.stage(), stage, "{failure}");
     }
     assert!(!Stage::Queued.may_have_been_applied() && !Stage::Subscribing.may_have_been_applied());
     assert!(Stage::Sent.may_have_been_applied() && Stage::Acknowledged.may_have_been_applied());
+}
+
+#[test]
+fn what_may_have_changed_depends_on_what_was_asked() {
+    let all = |operation, stage| {
+        let hint = None;
+        [
+            Failure::TimedOut {
+                operation,
+                stage,
+                hint,
+            },
+            Failure::Disconnected { operation, stage },
+            Failure::Cancelled { operation, stage },
+            Failure::Removed { operation, stage },
+        ]
+    };
+    for stage in [Stage::Sent, Stage::Acknowledged] {
+        for (operation, words) in [
+            (Operation::Get, ""),
+            (Operation::Update, "; the update may have been applied"),
+            (Operation::Delete, "; the shadow may have been deleted"),
+        ] {
+            for failure in all(operation, stage) {
+                let end = format!("({stage}{words})");
+                assert!(failure.to_string().ends_with(&end), "{failure}");
+            }
+        }
+    }
+    for operation in Operation::ALL {
+        for failure in all(operation, Stage::Queued) {
+            let end = "(not sent: it was still queued)";
+            assert!(failure.to_string().ends_with(end), "{failure}");
+        }
+    }
 }
 
 #[test]

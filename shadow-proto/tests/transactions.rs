@@ -13,8 +13,8 @@ mod harness;
 
 use harness::{NOW, config, receive, settle, token_in, watched};
 use shadow_proto::{
-    Change, Client, Document, ErrorCode, Event, Failure, Instant, Json, Output, RequestOptions,
-    Stage, Step, Transaction, TransactionError,
+    Change, Client, Document, ErrorCode, Event, Failure, Instant, Json, Operation, Output,
+    RequestOptions, Stage, Step, Transaction, TransactionError,
 };
 use std::time::Duration;
 
@@ -207,7 +207,12 @@ fn its_timeout_is_that_of_each_of_its_requests() {
         let (events, _) = settle(&mut client);
         let step = transaction.handle(&events[0], &mut client, NOW, &mut counter);
         let (stage, hint) = (Stage::Sent, None);
-        let timed_out = Failure::TimedOut { stage, hint };
+        let operation = Operation::Update;
+        let timed_out = Failure::TimedOut {
+            operation,
+            stage,
+            hint,
+        };
         assert_eq!(step, Step::Done(Err(TransactionError::Failure(timed_out))));
         assert_eq!(transaction.request(), None);
     }

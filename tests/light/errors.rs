@@ -189,8 +189,7 @@ fn nobody_serves() {
     for (light, (_, publish)) in lights.into_iter().zip(versions) {
         let expected = format!(
             "light: could not get the shadow: timed out (acknowledged by the broker, not answered \
-             by the shadow service; an update may have been applied); does a shadow service run on this \
-             broker? If so, the policy or access list may lack {publish}iot:Receive on \
+             by the shadow service); does a shadow service run on this broker? If so, the policy or access list may lack {publish}iot:Receive on \
              topic/$aws/things/light/shadow/get/accepted and \
              topic/$aws/things/light/shadow/get/rejected"
         );

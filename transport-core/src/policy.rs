@@ -280,8 +280,9 @@ pub fn missing_for_client(client_id: &str, error: &ConnectError) -> Option<Strin
 /// use transport_core::{Failure, MqttVersion, Operation, ShadowId, Stage, policy::missing_for_request};
 ///
 /// let lamp = ShadowId::classic("lamp")?;
-/// let failure = Failure::Disconnected { stage: Stage::Sent };
-/// let text = missing_for_request(&lamp, Operation::Get, &failure, MqttVersion::V3_1_1);
+/// let (operation, stage) = (Operation::Get, Stage::Sent);
+/// let failure = Failure::Disconnected { operation, stage };
+/// let text = missing_for_request(&lamp, operation, &failure, MqttVersion::V3_1_1);
 /// assert!(text.is_some_and(|text| text.ends_with("topic/$aws/things/lamp/shadow/get")));
 /// # Ok::<(), transport_core::NameError>(())
 /// ```
@@ -307,7 +308,9 @@ pub fn missing_for_request(
         Failure::SubscribeRefused { filter, code, .. } => {
             matches!(code.number(), 0x80 | 0x87).then(|| missing_for_filter(filter))
         }
-        Failure::Disconnected { stage: Stage::Sent } => Some(missing_for_topic(&request)),
+        Failure::Disconnected {
+            stage: Stage::Sent, ..
+        } => Some(missing_for_topic(&request)),
         Failure::TimedOut { stage, .. } if stage.may_have_been_applied() => {
             let (accepted, rejected) = (topic(operation.accepted()), topic(operation.rejected()));
             let told = version == Version::V5 && *stage == Stage::Acknowledged;
@@ -398,7 +401,12 @@ mod tests {
         let receive = format!("iot:Receive on topic/{get}/accepted and topic/{get}/rejected");
         let either = format!("may lack iot:Publish on topic/{get}, or {receive}");
         let receive = format!("may lack {receive}");
-        let timed_out = |stage| Failure::TimedOut { stage, hint: None };
+        let operation = Operation::Get;
+        let timed_out = |stage| Failure::TimedOut {
+            operation,
+            stage,
+            hint: None,
+        };
         let code = shadow_proto::PubackCode::new(0x87);
         let (stage, full) = (Stage::Sent, shadow_proto::PubackCode::new(0x97));
         for (failure, version, said) in [
@@ -421,11 +429,11 @@ mod tests {
             (timed_out(Stage::Sent), Version::V5, Some(&either)),
             (timed_out(Stage::Subscribing), Version::V5, None),
             (
-                Failure::Disconnected { stage },
+                Failure::Disconnected { operation, stage },
                 Version::V3_1_1,
                 Some(&publish),
             ),
-            (Failure::Cancelled { stage }, Version::V5, None),
+            (Failure::Cancelled { operation, stage }, Version::V5, None),
         ] {
             let text = missing(&failure, version);
             match (said, &text) {

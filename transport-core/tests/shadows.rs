@@ -13,7 +13,7 @@ use core::time::Duration;
 
 use support::world::World;
 use transport_core::{
-    Accepted, Change, ErrorCode, Event, Failure, Interest, Json, PublishFailure, Qos,
+    Accepted, Change, ErrorCode, Event, Failure, Interest, Json, Operation, PublishFailure, Qos,
     RequestFailure, RequestOptions, Resync, ResyncError, Shadow, ShadowClient, ShadowId,
     ShadowOptions, Stage, Subscriptions, Update, WhenOffline,
 };
@@ -104,6 +104,7 @@ fn a_timeout_says_how_far_it_got() {
     world.broker.service = None;
     let failure = world.block_on(lamp(&client).get()).unwrap_err();
     let expected = Failure::TimedOut {
+        operation: Operation::Get,
         stage: Stage::Acknowledged,
         hint: None,
     };

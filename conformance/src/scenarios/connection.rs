@@ -79,7 +79,7 @@ pub(super) async fn a_request_in_flight_fails_with_its_session(ground: Ground) {
     disconnected(&mut events).await;
     proxy.heal();
     let failure = soon(request).await.unwrap_err();
-    let RequestFailure::Failure(Failure::Disconnected { stage }) = failure else {
+    let RequestFailure::Failure(Failure::Disconnected { stage, .. }) = failure else {
         panic!("{failure:?}");
     };
     assert!(stage >= Stage::Sent, "{stage}");

@@ -267,7 +267,7 @@ impl Client {
             return;
         };
         if !code.is_success() {
-            self.fail(id, |stage| Failure::PublishRefused { stage, code });
+            self.fail(id, |_, stage| Failure::PublishRefused { stage, code });
             return;
         }
         request.stage = request.stage.max(Stage::Acknowledged);
@@ -296,7 +296,7 @@ impl Client {
             true => NotSent::Offline,
             false => NotSent::Refused,
         };
-        self.fail(id, |stage| Failure::NotSent { stage, reason });
+        self.fail(id, |_, stage| Failure::NotSent { stage, reason });
     }
 
     /// Everything not sent goes back to waiting, in its old order.
@@ -326,7 +326,7 @@ impl Client {
             .map(|request| request.id)
             .collect();
         for id in offline {
-            self.fail(id, |stage| Failure::NotSent {
+            self.fail(id, |_, stage| Failure::NotSent {
                 stage,
                 reason: NotSent::Offline,
             });
@@ -384,7 +384,10 @@ impl Client {
             .map(|request| request.id)
             .collect();
         for id in sent {
-            self.fail(id, |stage| Failure::Disconnected { stage });
+            self.fail(id, |operation, stage| Failure::Disconnected {
+                operation,
+                stage,
+            });
         }
     }
 

@@ -89,7 +89,7 @@ impl Client {
             .map(|request| request.id)
             .collect();
         for id in ids {
-            self.fail(id, |stage| Failure::Removed { stage });
+            self.fail(id, |operation, stage| Failure::Removed { operation, stage });
         }
         self.lingering.retain(|(other, ..)| *other != shadow);
         self.orphan(shadow);

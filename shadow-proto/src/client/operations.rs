@@ -174,7 +174,8 @@ impl Client {
     /// let request = client.get(lamp, RequestOptions::default(), now)?;
     /// client.cancel(request, now)?;
     /// let Some(Output::Event(Event::Response { outcome, .. })) = client.poll_output() else { panic!() };
-    /// assert_eq!(outcome, Err(Failure::Cancelled { stage: Stage::Queued }));
+    /// let (operation, stage) = (Operation::Get, Stage::Queued);
+    /// assert_eq!(outcome, Err(Failure::Cancelled { operation, stage }));
     /// assert_eq!(client.cancel(request, now), Err(UnknownRequest));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -190,7 +191,10 @@ impl Client {
         known
             .filter(|known| known.purpose == Purpose::Application)
             .ok_or(UnknownRequest)?;
-        self.fail(request, |stage| Failure::Cancelled { stage });
+        self.fail(request, |operation, stage| Failure::Cancelled {
+            operation,
+            stage,
+        });
         self.settle();
         Ok(())
     }

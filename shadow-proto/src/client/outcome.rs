@@ -93,14 +93,23 @@ impl Client {
             return;
         };
         let hint = request.hint.take();
-        self.fail(id, |stage| Failure::TimedOut { stage, hint });
+        self.fail(id, |operation, stage| Failure::TimedOut {
+            operation,
+            stage,
+            hint,
+        });
     }
 
     /// Ends a request, or takes one that was merged out of what it was merged into.
-    pub(super) fn fail(&mut self, id: RequestId, failure: impl FnOnce(Stage) -> Failure) {
+    pub(super) fn fail(
+        &mut self,
+        id: RequestId,
+        failure: impl FnOnce(Operation, Stage) -> Failure,
+    ) {
         let Some(request) = self.requests.get(id) else {
             return;
         };
+        let operation = request.operation;
         let followed = !request.followers.is_empty();
         let stage = match request.place {
             Place::Follower(leader) => self.leave_leader(id, leader),
@@ -108,7 +117,7 @@ impl Client {
                 self.stage_of(request)
             }
         };
-        let failure = failure(stage);
+        let failure = failure(operation, stage);
         if followed && matches!(failure, Failure::Cancelled { .. }) {
             // Others were merged into it.
             if !stage.may_have_been_applied() {

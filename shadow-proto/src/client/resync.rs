@@ -38,7 +38,10 @@ impl Client {
             }
             let fetching = self.shadows.get_mut(shadow);
             if let Some(request) = fetching.and_then(|entry| entry.resync.take()) {
-                self.fail(request, |stage| Failure::Cancelled { stage });
+                self.fail(request, |operation, stage| Failure::Cancelled {
+                    operation,
+                    stage,
+                });
             }
             self.release(shadow);
         }
@@ -192,12 +195,12 @@ impl Client {
         let Some(request) = self.requests.get(id) else {
             return false;
         };
-        let (shadow, stage) = (request.shadow, request.stage);
+        let (shadow, operation, stage) = (request.shadow, request.operation, request.stage);
         if request.purpose != Purpose::Resync {
             return false;
         }
         let token = self.token(id);
-        self.finish(id, Err(Failure::Cancelled { stage }), None);
+        self.finish(id, Err(Failure::Cancelled { operation, stage }), None);
         if let Some(token) = token {
             self.requests.mark_answered(&token);
         }

@@ -70,7 +70,7 @@ impl Client {
             .collect();
         for id in doomed {
             let filter = filter.clone();
-            self.fail(id, |stage| Failure::SubscribeRefused {
+            self.fail(id, |_, stage| Failure::SubscribeRefused {
                 stage,
                 filter,
                 code,

@@ -163,7 +163,7 @@ impl Client {
             Purpose::Resync => self.stats.resyncs += 1,
         }
         if offline {
-            self.fail(id, |stage| Failure::NotSent {
+            self.fail(id, |_, stage| Failure::NotSent {
                 stage,
                 reason: NotSent::Offline,
             });

@@ -163,18 +163,18 @@ fn accepted_text(accepted: &Accepted) -> String {
 fn failure_text(failure: &Failure) -> String {
     match failure {
         Failure::Rejected(rejection) => format!("rejected {}", rejection.code),
-        Failure::TimedOut { stage, hint } => {
+        Failure::TimedOut { stage, hint, .. } => {
             let hint = hint
                 .as_ref()
                 .map_or(String::new(), |hint| format!(" hint {}", hint.code));
             format!("timed out {stage:?}{hint}")
         }
         Failure::PublishRefused { stage, code } => format!("publish refused {stage:?} {code}"),
-        Failure::Disconnected { stage } => format!("disconnected {stage:?}"),
+        Failure::Disconnected { stage, .. } => format!("disconnected {stage:?}"),
         Failure::SubscribeRefused { stage, .. } => format!("subscribe refused {stage:?}"),
         Failure::NotSent { stage, reason } => format!("not sent {stage:?} {reason}"),
-        Failure::Cancelled { stage } => format!("cancelled {stage:?}"),
-        Failure::Removed { stage } => format!("removed {stage:?}"),
+        Failure::Cancelled { stage, .. } => format!("cancelled {stage:?}"),
+        Failure::Removed { stage, .. } => format!("removed {stage:?}"),
         other => format!("{other:?}"),
     }
 }
