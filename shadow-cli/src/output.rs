@@ -67,9 +67,12 @@ impl Printer {
     /// The object that tells of it.
     pub(crate) fn problem_line(self, problem: &Problem) {
         let mut line = Line::new(problem.kind());
-        if let Problem::Rejected(rejection) = problem {
+        if let Problem::Rejected(rejection, hint) = problem {
             line.raw("code", &rejection.code.to_string());
             line.text("message", &rejection.message);
+            if let Some(hint) = hint {
+                line.text("hint", hint);
+            }
         } else {
             line.text("message", &problem.to_string());
         }

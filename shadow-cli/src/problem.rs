@@ -23,7 +23,8 @@ pub(crate) const INTERRUPTED: u8 = 130;
 
 #[derive(Debug)]
 pub(crate) enum Problem {
-    Rejected(Rejection),
+    /// With a hint at what may mend it.
+    Rejected(Rejection, Option<String>),
     TimedOut(String),
     Usage(String),
     Connection(String),
@@ -34,7 +35,7 @@ pub(crate) enum Problem {
 impl Problem {
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
-            Self::Rejected(_) => REJECTED,
+            Self::Rejected(..) => REJECTED,
             Self::TimedOut(_) => TIMED_OUT,
             Self::Usage(_) => USAGE,
             Self::Connection(_) => CONNECTION,
@@ -59,7 +60,7 @@ impl Problem {
     /// The word for it in `--json`.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
-            Self::Rejected(_) => "rejected",
+            Self::Rejected(..) => "rejected",
             Self::TimedOut(_) => "timeout",
             Self::Usage(_) => "usage",
             Self::Connection(_) => "connection",
@@ -72,7 +73,8 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rejected(rejection) => write!(f, "rejected: {rejection}"),
+            Self::Rejected(rejection, None) => write!(f, "rejected: {rejection}"),
+            Self::Rejected(rejection, Some(hint)) => write!(f, "rejected: {rejection}; {hint}"),
             Self::TimedOut(text)
             | Self::Usage(text)
             | Self::Connection(text)
@@ -97,7 +99,7 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let text = failure.to_string();
         match failure {
-            Failure::Rejected(rejection) => Self::Rejected(rejection),
+            Failure::Rejected(rejection) => Self::Rejected(rejection, None),
             Failure::TimedOut { .. } => Self::TimedOut(text),
             _ => Self::Connection(text),
         }
@@ -108,7 +110,9 @@ impl From<RestError> for Problem {
     fn from(error: RestError) -> Self {
         let text = error.to_string();
         match error {
-            RestError::Rejected { rejection, .. } => Self::Rejected(rejection),
+            RestError::Rejected {
+                rejection, missing, ..
+            } => Self::Rejected(rejection, missing.map(Into::into)),
             RestError::TimedOut => Self::TimedOut(text),
             RestError::Name(_) => Self::Usage(text),
             _ => Self::Connection(text),

@@ -110,16 +110,7 @@ impl Policy {
 
     /// Allows an operation over the REST data plane.
     pub fn rest(&mut self, shadow: &ShadowId, operation: Operation) {
-        let action = match operation {
-            Operation::Get => GET,
-            Operation::Update => UPDATE,
-            Operation::Delete => DELETE,
-        };
-        let thing = shadow.thing();
-        let resource = match shadow.shadow() {
-            None => format!("thing/{thing}"),
-            Some(name) => format!("thing/{thing}/{name}"),
-        };
+        let (action, resource) = over_rest(shadow, operation);
         self.add(action, &resource);
     }
 
@@ -141,6 +132,21 @@ impl Policy {
             }
         }
     }
+}
+
+/// The action an operation over REST needs, and on what.
+fn over_rest(shadow: &ShadowId, operation: Operation) -> (usize, String) {
+    let action = match operation {
+        Operation::Get => GET,
+        Operation::Update => UPDATE,
+        Operation::Delete => DELETE,
+    };
+    let thing = shadow.thing();
+    let resource = match shadow.shadow() {
+        None => format!("thing/{thing}"),
+        Some(name) => format!("thing/{thing}/{name}"),
+    };
+    (action, resource)
 }
 
 /// The policy document, as AWS takes it: JSON, indented by two.
@@ -217,6 +223,38 @@ pub fn missing_for_filter(filter: &str) -> String {
 #[must_use]
 pub fn missing_for_topic(topic: &str) -> String {
     format!("the policy or access list lacks, probably, iot:Publish on topic/{topic}")
+}
+
+/// Which right is missing, probably, when an operation over the REST data plane is answered with
+/// 403: the end of an error's text.
+///
+/// ```
+/// use transport_core::{Operation, ShadowId, policy::missing_for_rest};
+///
+/// let config = ShadowId::named("lamp", "config")?;
+/// let text = missing_for_rest(&config, Operation::Get);
+/// assert!(text.ends_with("iot:GetThingShadow on thing/lamp/config"));
+/// # Ok::<(), transport_core::NameError>(())
+/// ```
+#[must_use]
+pub fn missing_for_rest(shadow: &ShadowId, operation: Operation) -> String {
+    let (action, resource) = over_rest(shadow, operation);
+    let action = ACTIONS.get(action).copied().unwrap_or_default();
+    format!("the policy lacks, probably, {action} on {resource}")
+}
+
+/// Which right is missing, probably, when listing named shadows is answered with 403: the end of
+/// an error's text. AWS knows this right for all things or none.
+///
+/// ```
+/// use transport_core::policy::missing_for_rest_list;
+///
+/// assert!(missing_for_rest_list().ends_with("iot:ListNamedShadowsForThing on *"));
+/// ```
+#[must_use]
+pub fn missing_for_rest_list() -> String {
+    let action = ACTIONS.get(LIST).copied().unwrap_or_default();
+    format!("the policy lacks, probably, {action} on *")
 }
 
 /// Which right is missing, probably, when messages on `topic` do not arrive although it is

@@ -96,8 +96,13 @@ fn what_the_data_plane_refuses_is_said() {
         }
     });
     let args = ["list", "lamp", "--rest-url", &url];
-    fails(run(&args), &args, 1, "403 not yours");
+    let right = "the policy lacks, probably, iot:ListNamedShadowsForThing on *";
+    fails(run(&args), &args, 1, &format!("403 not yours; {right}"));
     let args = ["list", "lamp", "--rest-url", &url, "--json"];
-    let line = r#"{"event":"rejected","code":403,"message":"not yours"}"#;
-    fails(run(&args), &args, 1, line);
+    let line = r#"{"event":"rejected","code":403,"message":"not yours","hint":""#;
+    fails(run(&args), &args, 1, &format!("{line}{right}\"}}"));
+    let args = ["get", "lamp", "-n", "config", "--rest", "--rest-url", &url];
+    let right =
+        "403 not yours; the policy lacks, probably, iot:GetThingShadow on thing/lamp/config";
+    fails(run(&args), &args, 1, right);
 }

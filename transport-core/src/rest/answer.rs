@@ -73,7 +73,14 @@ pub(super) fn page(body: &[u8]) -> Result<ShadowPage, RestError> {
 }
 
 /// The status counts: a body can come from a proxy that knows nothing of shadows.
-pub(super) fn rejection(status: u16, error_type: Option<&str>, body: &[u8]) -> RestError {
+///
+/// `missing` says which right the request needs.
+pub(super) fn rejection(
+    status: u16,
+    error_type: Option<&str>,
+    body: &[u8],
+    missing: impl FnOnce() -> String,
+) -> RestError {
     #[derive(Deserialize)]
     struct Wire {
         #[serde(alias = "Message")]
@@ -83,9 +90,17 @@ pub(super) fn rejection(status: u16, error_type: Option<&str>, body: &[u8]) -> R
     let message = body.and_then(|body| body.message).unwrap_or_default();
     // `ConflictException:http://…` is a form of it, too.
     let exception = error_type.and_then(|name| name.split(':').next());
+    let code = ErrorCode::new(status);
+    // A signature or a token that is wrong is a 403, too, with a name of its own.
+    let of_rights = match exception {
+        None | Some("ForbiddenException" | "AccessDeniedException") => true,
+        Some(_) => false,
+    };
+    let is_missing = code == ErrorCode::FORBIDDEN && of_rights;
     RestError::Rejected {
-        rejection: Rejection::new(ErrorCode::new(status), &message),
+        rejection: Rejection::new(code, &message),
         exception: exception.map(Into::into),
+        missing: is_missing.then(|| missing().into()),
     }
 }
 
@@ -135,6 +150,9 @@ mod tests {
     #[test]
     fn rejections() {
         let body = br#"{"code":409,"message":"Version conflict"}"#;
+        let rejection = |status, error_type, body: &[u8]| {
+            rejection(status, error_type, body, || "a right is missing".into())
+        };
         let error = rejection(409, Some("ConflictException:http://x/"), body);
         assert_eq!(
             error.to_string(),
@@ -142,7 +160,15 @@ mod tests {
         );
         assert!(error.is_conflict() && !error.is_not_found());
         let other = rejection(403, None, br#"{"Message":"Forbidden"}"#);
-        assert_eq!(other.to_string(), "403 Forbidden");
+        assert_eq!(other.to_string(), "403 Forbidden; a right is missing");
+        assert_eq!(other.missing(), Some("a right is missing"));
+        let other = rejection(403, Some("ForbiddenException"), br#"{"message":null}"#);
+        let text = "403 (ForbiddenException); a right is missing";
+        assert_eq!(other.to_string(), text);
+        let body = br#"{"message":"The security token included in the request is expired"}"#;
+        let other = rejection(403, Some("ExpiredTokenException"), body);
+        assert_eq!(other.missing(), None);
+        assert!(other.to_string().ends_with("(ExpiredTokenException)"));
         let proxy = rejection(502, None, b"<html>Bad gateway</html>");
         assert_eq!(proxy.to_string(), "502");
     }

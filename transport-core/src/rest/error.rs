@@ -18,6 +18,8 @@ pub enum RestError {
         rejection: Rejection,
         /// AWS's name of the error: `ConflictException`.
         exception: Option<Box<str>>,
+        /// Of a 403: which right is missing, probably.
+        missing: Option<Box<str>>,
     },
     /// The answer is not one of the data plane.
     Undecodable(DecodeError),
@@ -40,6 +42,20 @@ impl RestError {
     pub fn rejection(&self) -> Option<&Rejection> {
         match self {
             Self::Rejected { rejection, .. } => Some(rejection),
+            Self::Name(_)
+            | Self::Undecodable(_)
+            | Self::Open(_)
+            | Self::Broken { .. }
+            | Self::TimedOut => None,
+        }
+    }
+
+    /// Which right is missing, probably, if the service answered with 403 and did not say that the
+    /// credentials themselves are wrong: the end of an error's text, and in this one's already.
+    #[must_use]
+    pub fn missing(&self) -> Option<&str> {
+        match self {
+            Self::Rejected { missing, .. } => missing.as_deref(),
             Self::Name(_)
             | Self::Undecodable(_)
             | Self::Open(_)
@@ -74,13 +90,17 @@ impl fmt::Display for RestError {
             Self::Rejected {
                 rejection,
                 exception,
+                missing,
             } => {
                 rejection.code.fmt(f)?;
                 if !rejection.message.is_empty() {
                     write!(f, " {}", rejection.message)?;
                 }
-                match exception {
-                    Some(exception) => write!(f, " ({exception})"),
+                if let Some(exception) = exception {
+                    write!(f, " ({exception})")?;
+                }
+                match missing {
+                    Some(missing) => write!(f, "; {missing}"),
                     None => Ok(()),
                 }
             }

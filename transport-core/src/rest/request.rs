@@ -3,13 +3,13 @@
 use core::fmt::{self, Write as _};
 
 use bytes::Bytes;
-use shadow_proto::{Document, NameError, ShadowId, Update, Updated, check_thing_name};
+use shadow_proto::{Document, NameError, Operation, ShadowId, Update, Updated, check_thing_name};
 
 use super::{
     answer::{self, Deleted, ShadowPage},
     error::RestError,
 };
-use crate::text::percent;
+use crate::{policy, text::percent};
 
 /// One request of the data plane, whose accepted answer is a `T`.
 ///
@@ -30,14 +30,22 @@ pub struct RestRequest<T> {
     method: &'static str,
     target: String,
     body: Bytes,
+    right: Right,
     read: fn(&[u8]) -> Result<T, RestError>,
+}
+
+/// What it needs a right to.
+#[derive(Clone)]
+enum Right {
+    To(Operation, ShadowId),
+    List,
 }
 
 impl RestRequest<Document> {
     /// The whole document of a shadow.
     #[must_use]
     pub fn get(shadow: &ShadowId) -> Self {
-        Self::new("GET", target_of(shadow), Bytes::new(), answer::document)
+        Self::on(shadow, Operation::Get, Bytes::new(), answer::document)
     }
 }
 
@@ -46,7 +54,7 @@ impl RestRequest<Updated> {
     #[must_use]
     pub fn update(shadow: &ShadowId, update: &Update<'_>) -> Self {
         let body = update.to_payload().into();
-        Self::new("POST", target_of(shadow), body, answer::updated)
+        Self::on(shadow, Operation::Update, body, answer::updated)
     }
 }
 
@@ -54,7 +62,7 @@ impl RestRequest<Deleted> {
     /// Deletes a shadow.
     #[must_use]
     pub fn delete(shadow: &ShadowId) -> Self {
-        Self::new("DELETE", target_of(shadow), Bytes::new(), answer::deleted)
+        Self::on(shadow, Operation::Delete, Bytes::new(), answer::deleted)
     }
 }
 
@@ -75,21 +83,32 @@ impl RestRequest<ShadowPage> {
         if let Some(token) = &options.next_token {
             let _ = write!(target, "{mark}nextToken={}", percent(token));
         }
-        Ok(Self::new("GET", target, Bytes::new(), answer::page))
+        Ok(Self {
+            method: "GET",
+            target,
+            body: Bytes::new(),
+            right: Right::List,
+            read: answer::page,
+        })
     }
 }
 
 impl<T> RestRequest<T> {
-    fn new(
-        method: &'static str,
-        target: String,
+    fn on(
+        shadow: &ShadowId,
+        operation: Operation,
         body: Bytes,
         read: fn(&[u8]) -> Result<T, RestError>,
     ) -> Self {
         Self {
-            method,
-            target,
+            method: match operation {
+                Operation::Get => "GET",
+                Operation::Update => "POST",
+                Operation::Delete => "DELETE",
+            },
+            target: target_of(shadow),
             body,
+            right: Right::To(operation, shadow.clone()),
             read,
         }
     }
@@ -125,7 +144,17 @@ impl<T> RestRequest<T> {
     ) -> Result<T, RestError> {
         match status {
             200..=299 => (self.read)(body),
-            _ => Err(answer::rejection(status, error_type, body)),
+            _ => Err(answer::rejection(status, error_type, body, || {
+                self.missing()
+            })),
+        }
+    }
+
+    /// Which right is missing, if the answer is 403.
+    fn missing(&self) -> String {
+        match &self.right {
+            Right::To(operation, shadow) => policy::missing_for_rest(shadow, *operation),
+            Right::List => policy::missing_for_rest_list(),
         }
     }
 }
@@ -180,6 +209,29 @@ mod tests {
             format!("{path}?pageSize=5&nextToken=a%2Bb%3D%26")
         );
         assert!(RestRequest::list("a/b", &options).is_err());
+    }
+
+    #[test]
+    fn what_may_not_be_done_names_the_right_to_it() {
+        fn missing<T: fmt::Debug>(request: &RestRequest<T>) -> String {
+            let kind = Some("ForbiddenException");
+            let error = request.answer(403, kind, b"{}").unwrap_err().to_string();
+            let (start, right) = error.split_once("lacks, probably, ").unwrap();
+            assert_eq!(start, "403 (ForbiddenException); the policy ");
+            right.to_owned()
+        }
+        let lamp = ShadowId::classic("lamp").unwrap();
+        let config = ShadowId::named("lamp", "config").unwrap();
+        let get = missing(&RestRequest::get(&config));
+        assert_eq!(get, "iot:GetThingShadow on thing/lamp/config");
+        let update = missing(&RestRequest::update(&lamp, &Update::clear()));
+        assert_eq!(update, "iot:UpdateThingShadow on thing/lamp");
+        let delete = missing(&RestRequest::delete(&config));
+        assert_eq!(delete, "iot:DeleteThingShadow on thing/lamp/config");
+        let list = RestRequest::list("lamp", &ListOptions::default()).unwrap();
+        assert_eq!(missing(&list), "iot:ListNamedShadowsForThing on *");
+        let gone = RestRequest::get(&lamp).answer(404, None, b"{}");
+        assert_eq!(gone.unwrap_err().missing(), None);
     }
 
     #[test]
