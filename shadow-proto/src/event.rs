@@ -10,7 +10,7 @@ use crate::{
     wire::{DecodeError, Version},
 };
 use alloc::{boxed::Box, vec::Vec};
-use core::time::Duration;
+use core::{num::NonZeroU64, time::Duration};
 
 /// A shadow added to a client. Stale once the shadow was removed, which calls report as an error.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -23,7 +23,7 @@ pub struct ShadowHandle {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RequestId {
     // The serial first, so that ids sort by age.
-    pub(crate) serial: u64,
+    pub(crate) serial: NonZeroU64,
     pub(crate) slot: u32,
 }
 

@@ -21,7 +21,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
-use core::{fmt, time::Duration};
+use core::{fmt, num::NonZeroU64, time::Duration};
 use serde::{Deserialize, Serialize};
 
 /// Plays a recording to a new client and hands every output that was polled to `output`. The same
@@ -175,7 +175,7 @@ pub(crate) enum Input {
     },
     Update(Box<UpdateInput>),
     Cancel {
-        request: (u64, u32),
+        request: (NonZeroU64, u32),
     },
     Resync {
         shadow: (u32, u32),

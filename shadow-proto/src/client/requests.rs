@@ -16,6 +16,7 @@ use alloc::{
     collections::{BTreeMap, VecDeque},
     vec::Vec,
 };
+use core::num::NonZeroU64;
 
 /// A request from the call to its outcome.
 #[derive(Debug)]
@@ -172,7 +173,7 @@ pub(crate) struct Past {
 pub(crate) struct Requests {
     slots: Vec<Option<Request>>,
     free: Vec<u32>,
-    next_serial: u64,
+    next_serial: NonZeroU64,
     next_counter: u64,
     /// Those of the application, followers included.
     pub(crate) asked: usize,
@@ -188,7 +189,7 @@ impl Requests {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
-            next_serial: 1,
+            next_serial: NonZeroU64::MIN,
             next_counter: 1,
             asked: 0,
             own_tokens: BTreeMap::new(),
@@ -205,7 +206,7 @@ impl Requests {
             (self.slots.len() - 1) as u32
         });
         let serial = self.next_serial;
-        self.next_serial += 1;
+        self.next_serial = serial.saturating_add(1);
         RequestId { serial, slot }
     }
 

@@ -156,7 +156,7 @@ impl Shadows {
             versions: Versions::default(),
         };
         let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot::default());
+            push(&mut self.slots, Slot::default());
             (self.slots.len() - 1) as u32
         });
         self.by_name.insert(hash, slot);
@@ -242,7 +242,7 @@ impl Shadows {
         });
         let thing = known.unwrap_or_else(|| {
             let thing = self.free_things.pop().unwrap_or_else(|| {
-                self.things.push(Thing::default());
+                push(&mut self.things, Thing::default());
                 (self.things.len() - 1) as u32
             });
             self.by_thing.insert(hash, thing);
@@ -272,6 +272,14 @@ impl Shadows {
             self.free_things.push(thing);
         }
     }
+}
+
+/// Appends to what may be very long: it grows by an eighth, not to twice its length.
+fn push<T>(to: &mut Vec<T>, new: T) {
+    if to.len() == to.capacity() {
+        to.reserve_exact(to.len() / 8 + 4);
+    }
+    to.push(new);
 }
 
 /// The topics on which requests of an operation are answered.
