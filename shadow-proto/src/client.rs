@@ -45,7 +45,7 @@ use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 use orphans::Orphans;
 use outputs::Outputs;
 use pending::PendingSubscribe;
-use requests::Requests;
+use requests::{Queues, Requests};
 pub use settings::ShadowOptions;
 use shadows::Shadows;
 pub use snapshot::RestoreError;
@@ -94,6 +94,10 @@ pub struct Client {
     promote_due: bool,
     /// Things with requests that may be sent.
     busy: VecDeque<u32>,
+    /// Empty between calls.
+    blocked: VecDeque<u32>,
+    /// Empty, for the next thing that has requests to send.
+    spare_queues: Option<Box<Queues>>,
     in_flight: u32,
     /// When the bucket of the connection's publishes is full again.
     bucket: Instant,
@@ -133,6 +137,8 @@ impl Client {
             waiting: Vec::new(),
             promote_due: false,
             busy: VecDeque::new(),
+            blocked: VecDeque::new(),
+            spare_queues: None,
             in_flight: 0,
             bucket: Instant::ORIGIN,
             pump_at: None,

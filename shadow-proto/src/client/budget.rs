@@ -78,7 +78,7 @@ impl Client {
         }
         (
             entry.filters.into(),
-            cover(wanted, entry.wildcard).len() as u32,
+            cover(wanted, entry.wildcard).count() as u32,
         )
     }
 

@@ -5,21 +5,18 @@ use crate::{
     request::Interest,
     topic::{self, Operation, Topic, TopicKind},
 };
-use alloc::{boxed::Box, vec::Vec};
+use alloc::boxed::Box;
 
 /// The filters that cover some topics, each as the topics it covers.
-pub(super) fn cover(topics: Interest, wildcard: bool) -> Vec<Interest> {
-    let mut filters = Vec::new();
-    for bit in 0..8 {
-        let topic = Interest::from_bits(1 << bit);
-        if topics.contains(topic) {
-            let whole = cover_of(topic, wildcard);
-            if !filters.contains(&whole) {
-                filters.push(whole);
-            }
-        }
-    }
-    filters
+pub(super) fn cover(topics: Interest, wildcard: bool) -> impl Iterator<Item = Interest> {
+    let mut left = topics;
+    core::iter::from_fn(move || {
+        let lowest = left.bits().trailing_zeros();
+        let topic = Interest::from_bits(1_u8.checked_shl(lowest)?);
+        let whole = cover_of(topic, wildcard);
+        left = left.difference(whole);
+        Some(whole)
+    })
 }
 
 /// The topics that the filter of one topic covers.
@@ -60,13 +57,20 @@ fn kind(topic: Interest) -> TopicKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec;
+    use alloc::{vec, vec::Vec};
 
     #[test]
     fn wildcards_save_filters() {
+        let cover = |topics, wildcard| cover(topics, wildcard).collect::<Vec<_>>();
         assert_eq!(cover(Interest::ALL, false).len(), 8);
         assert_eq!(cover(Interest::ALL, true).len(), 6);
+        assert_eq!(cover(Interest::NONE, true), vec![]);
         assert_eq!(cover(Interest::GET_ACCEPTED, true), vec![Interest::GET]);
+        assert_eq!(cover(Interest::GET_REJECTED, true), vec![Interest::GET]);
+        assert_eq!(
+            cover(Interest::GET | Interest::DELTA, true),
+            vec![Interest::GET, Interest::DELTA]
+        );
         assert_eq!(cover(Interest::DELTA, true), vec![Interest::DELTA]);
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     time::Instant,
     topic::{Operation, Topic},
 };
-use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
 impl Client {
@@ -71,7 +71,9 @@ impl Client {
         let Some(entry) = self.shadows.thing_mut(thing) else {
             return;
         };
-        let queues = entry.queues.get_or_insert_default();
+        let queues = entry
+            .queues
+            .get_or_insert_with(|| self.spare_queues.take().unwrap_or_default());
         if queues.urgent.is_empty() && queues.gets.is_empty() {
             self.busy.push_back(thing);
         }
@@ -87,7 +89,8 @@ impl Client {
         if !self.connected {
             return;
         }
-        let mut blocked = VecDeque::new();
+        // Kept from call to call for its room.
+        let mut blocked = core::mem::take(&mut self.blocked);
         while let Some(thing) = self.busy.pop_front() {
             let Some(id) = self.next_of(thing) else {
                 continue;
@@ -117,7 +120,7 @@ impl Client {
             }
         }
         blocked.append(&mut self.busy);
-        self.busy = blocked;
+        self.blocked = core::mem::replace(&mut self.busy, blocked);
         // Whatever waits for the rate of its thing waits for what all share, too.
         if self.in_flight >= self.config.window.per_connection.max(1) {
             self.pump_at = None;
@@ -142,7 +145,8 @@ impl Client {
                 queue.pop_front();
             }
         }
-        entry.queues = None;
+        // Idle things have none; those that are busy take turns with one, unless a burst made it large.
+        self.spare_queues = entry.queues.take().filter(|queues| queues.is_small());
         None
     }
 
@@ -223,30 +227,24 @@ impl Client {
     }
 
     fn payload(&self, request: &Request) -> Box<[u8]> {
-        let mut payload = Vec::with_capacity(request.body.len() + 96);
-        payload.extend_from_slice(&request.body);
-        let member: &[u8] = match request.body.is_empty() {
+        let body = &*request.body;
+        let member: &[u8] = match body.is_empty() {
             true => br#"{"clientToken":"#,
             false => br#","clientToken":"#,
         };
         match &request.own_token {
             Some(token) => {
-                payload.extend_from_slice(member);
                 let quoted = serde_json::to_string(token.as_str()).unwrap_or_default();
-                payload.extend_from_slice(quoted.as_bytes());
+                joined(&[body, member, quoted.as_bytes(), b"}"])
             }
-            None if !request.has_token() && request.body.is_empty() => return Box::default(),
-            None if !request.has_token() => {}
-            None => {
-                payload.extend_from_slice(member);
-                payload.push(b'"');
+            None if request.has_token() => {
                 let token = self.generate(request.counter, request.id.slot);
-                payload.extend_from_slice(token.as_str().as_bytes());
-                payload.push(b'"');
+                let token = token.as_str().as_bytes();
+                joined(&[body, member, b"\"", token, b"\"}"])
             }
+            None if body.is_empty() => Box::default(),
+            None => joined(&[body, b"}"]),
         }
-        payload.push(b'}');
-        payload.into_boxed_slice()
     }
 
     /// Counts a publish against the connection's rate.
@@ -405,6 +403,11 @@ impl Client {
             entry.in_flight -= 1;
         }
     }
+}
+
+/// The parts one after the other, in one piece of memory of their size.
+fn joined(parts: &[&[u8]]) -> Box<[u8]> {
+    parts.concat().into_boxed_slice()
 }
 
 /// When a bucket lets the next one through. It holds the time at which it is full again, so that

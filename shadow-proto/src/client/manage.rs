@@ -270,9 +270,7 @@ impl Client {
     pub fn subscriptions(&self, shadow: ShadowHandle) -> Option<(Interest, Interest)> {
         let entry = self.shadows.get(shadow)?;
         let wanted = filters::cover(self.wanted(shadow, entry), entry.wildcard);
-        let wanted = wanted
-            .into_iter()
-            .fold(Interest::NONE, |topics, filter| topics | filter);
+        let wanted = wanted.fold(Interest::NONE, |topics, filter| topics | filter);
         Some((wanted, entry.granted))
     }
 }

@@ -144,6 +144,12 @@ pub(crate) struct Queues {
     pub(crate) gets: VecDeque<RequestId>,
 }
 
+impl Queues {
+    pub(crate) fn is_small(&self) -> bool {
+        self.urgent.capacity().max(self.gets.capacity()) <= 64
+    }
+}
+
 /// Whose token a message carries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Owner {

@@ -16,6 +16,9 @@ use crate::{
 };
 use alloc::{boxed::Box, vec::Vec};
 
+/// How much room an empty list keeps.
+const KEPT: usize = 64;
+
 impl Client {
     /// What should be subscribed for a shadow.
     pub(super) fn wanted(&self, handle: ShadowHandle, shadow: &Shadow) -> Interest {
@@ -44,7 +47,7 @@ impl Client {
         let Some(entry) = self.shadows.get(shadow) else {
             return;
         };
-        let filters = cover(self.wanted(shadow, entry), entry.wildcard).len() as u8;
+        let filters = cover(self.wanted(shadow, entry), entry.wildcard).count() as u8;
         let before = entry.filters;
         self.filters = self.filters - u32::from(before) + u32::from(filters);
         if let Some(entry) = self.shadows.get_mut(shadow) {
@@ -71,10 +74,10 @@ impl Client {
         if self.dirty.is_empty() {
             return;
         }
-        let dirty = core::mem::take(&mut self.dirty);
+        let mut dirty = core::mem::take(&mut self.dirty);
         let mut give_up = Vec::new();
         let mut ask = [Vec::new(), Vec::new()];
-        for shadow in dirty {
+        for shadow in dirty.drain(..) {
             if let Some(entry) = self.shadows.get_mut(shadow) {
                 entry.dirty = false;
             }
@@ -96,9 +99,7 @@ impl Client {
             }
             let missing = wanted.difference(held).difference(entry.refused);
             if entry.resubscribe_at.is_none() {
-                let filters = cover(missing, entry.wildcard)
-                    .into_iter()
-                    .map(|covers| (shadow, covers));
+                let filters = cover(missing, entry.wildcard).map(|covers| (shadow, covers));
                 let [most, least] = &mut ask;
                 match self.qos(shadow) {
                     Qos::AtMostOnce => most.extend(filters),
@@ -106,6 +107,9 @@ impl Client {
                 }
             }
             self.ready_without_get(shadow);
+        }
+        if dirty.capacity() <= KEPT && self.dirty.is_empty() {
+            self.dirty = dirty;
         }
         let size = usize::from(self.config.budget.per_subscribe.max(1));
         for filters in give_up.chunks(size) {
