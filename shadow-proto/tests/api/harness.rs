@@ -1,7 +1,5 @@
 //! A client on a faked connection, for tests that a script cannot say.
 
-#![allow(dead_code, reason = "each test target uses a part of it")]
-
 use shadow_proto::{
     Client, Config, Event, Instant, Interest, Output, Rates, Resync, ShadowHandle, ShadowId,
     ShadowOptions, SubackCode, TokenPrefix,
@@ -13,6 +11,15 @@ pub(crate) fn config() -> Config {
     let mut config = Config::new(TokenPrefix::new("T").unwrap());
     config.rates = Rates::unlimited();
     config
+}
+
+/// A client of few filters, none of them with a wildcard, and of few shadows.
+pub(crate) fn budgeted(max_filters: u32) -> Client {
+    let mut config = Config::new(TokenPrefix::new("T").unwrap());
+    config.budget.per_connection = max_filters;
+    config.budget.wildcards = false;
+    config.limits.shadows = 12;
+    Client::new(config)
 }
 
 pub(crate) fn lamp() -> ShadowId {

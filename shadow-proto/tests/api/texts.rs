@@ -1,24 +1,14 @@
 //! What errors, outcomes and codes say to people.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::std_instead_of_core,
-    clippy::std_instead_of_alloc,
-    reason = "a test may panic, and runs with std"
-)]
-
+use crate::harness::{NOW, budgeted};
 use shadow_proto::{
-    AddError, BudgetExceeded, Client, ClientToken, Config, ErrorCode, Failure, Instant, Interest,
-    NameError, NotSent, NotShadowTopic, Operation, PubackCode, RegisterError, Rejection,
-    RequestError, RestoreError, ShadowId, Stage, SubackCode, TokenPrefix, TooLateToRecord,
-    TopicKind, TransactionError, UnknownRequest, UnknownShadow, check_shadow_name,
-    check_thing_name, replay,
+    AddError, BudgetExceeded, Client, ClientToken, Config, ErrorCode, Failure, Interest, NameError,
+    NotSent, NotShadowTopic, Operation, PubackCode, RegisterError, Rejection, RequestError,
+    RestoreError, ShadowId, Stage, SubackCode, TokenPrefix, TooLateToRecord, TopicKind,
+    TransactionError, UnknownRequest, UnknownShadow, check_shadow_name, check_thing_name, replay,
     wire::{self, DecodeError},
 };
 use std::fmt::Display;
-
-const NOW: Instant = Instant::ORIGIN;
 
 /// Every text of an error names what a person needs to find the cause.
 fn says(value: &dyn Display, words: &[&str]) {
@@ -28,16 +18,8 @@ fn says(value: &dyn Display, words: &[&str]) {
     }
 }
 
-fn client(max_filters: u32) -> Client {
-    let mut config = Config::new(TokenPrefix::new("T").unwrap());
-    config.budget.per_connection = max_filters;
-    config.budget.wildcards = false;
-    config.limits.shadows = 12;
-    Client::new(config)
-}
-
 fn over_budget(shadows: u32) -> Box<BudgetExceeded> {
-    let mut client = client(shadows);
+    let mut client = budgeted(shadows);
     for n in 0..shadows {
         let id = ShadowId::named("lamp", &format!("s{n}")).unwrap();
         client

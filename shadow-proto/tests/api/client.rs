@@ -1,17 +1,6 @@
 //! What scripts cannot say: bounds of events, recordings, sizes.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::wildcard_enum_match_arm,
-    clippy::std_instead_of_core,
-    reason = "a test may panic, and runs with std"
-)]
-
-mod harness;
-
-use harness::{NOW, config, lamp, receive, settle, token_in, watched};
+use crate::harness::{NOW, config, lamp, receive, settle, token_in, watched};
 use shadow_proto::{
     Client, Event, Failure, Instant, Interest, Json, Operation, Output, RequestOptions, Resync,
     ResyncPolicy, ShadowId, Stage, TooLateToRecord, Update, replay,

@@ -1,17 +1,10 @@
 //! How values compare, what they are made of, and what they give back.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::std_instead_of_core,
-    clippy::std_instead_of_alloc,
-    reason = "a test may panic, and runs with std"
-)]
-
+use crate::harness::{NOW, budgeted};
 use shadow_proto::{
-    Accepted, Budget, Client, ClientToken, Config, ErrorCode, Event, Field, Instant, Interest,
-    Json, Metadata, Operation, Output, Qos, Rates, RequestOptions, ShadowId, Timestamp,
-    TokenPrefix, Topic, TopicKind, Update, Version, Window,
+    Accepted, Budget, ClientToken, Config, ErrorCode, Event, Field, Instant, Interest, Json,
+    Metadata, Operation, Output, Qos, Rates, RequestOptions, ShadowId, Timestamp, TokenPrefix,
+    Topic, TopicKind, Update, Version, Window,
     wire::{self, Message},
 };
 use std::{
@@ -19,16 +12,6 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
 };
-
-const NOW: Instant = Instant::ORIGIN;
-
-fn client(max_filters: u32) -> Client {
-    let mut config = Config::new(TokenPrefix::new("T").unwrap());
-    config.budget.per_connection = max_filters;
-    config.budget.wildcards = false;
-    config.limits.shadows = 12;
-    Client::new(config)
-}
 
 #[test]
 fn tokens_compare_by_their_text() {
@@ -284,7 +267,7 @@ fn an_update_is_spelled_as_it_was_built() {
 
 #[test]
 fn events_name_their_shadow() {
-    let mut client = client(50);
+    let mut client = budgeted(50);
     let lamp = client
         .add_shadow(ShadowId::classic("lamp").unwrap(), Interest::NONE, NOW)
         .unwrap();

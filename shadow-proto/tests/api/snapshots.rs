@@ -1,17 +1,6 @@
 //! Restarts inside a surviving session: what a snapshot carries over.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::wildcard_enum_match_arm,
-    clippy::std_instead_of_core,
-    reason = "a test may panic, and runs with std"
-)]
-
-mod harness;
-
-use harness::{NOW, config, lamp, receive, settle, token_in, watched};
+use crate::harness::{NOW, config, lamp, receive, settle, token_in, watched};
 use shadow_proto::{
     Client, Event, Interest, Json, Output, RequestOptions, RestoreError, ResyncPolicy, TokenPrefix,
     Update,

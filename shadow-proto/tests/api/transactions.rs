@@ -1,17 +1,6 @@
 //! Transactions: read, change, write, and again after a conflict.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::wildcard_enum_match_arm,
-    clippy::std_instead_of_core,
-    reason = "a test may panic, and runs with std"
-)]
-
-mod harness;
-
-use harness::{NOW, config, receive, settle, token_in, watched};
+use crate::harness::{NOW, config, receive, settle, token_in, watched};
 use shadow_proto::{
     Change, Client, Document, ErrorCode, Event, Failure, Instant, Json, Operation, Output,
     RequestOptions, Stage, Step, Transaction, TransactionError,
