@@ -19,6 +19,10 @@ use shadow_service::{
 };
 use std::sync::Arc;
 use testkit::{Config, Mosquitto, skip_or_fail};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 use transport_tokio::{ConnectOptions, Message, Messages, MqttQos, ShadowClient};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -227,6 +231,43 @@ async fn e2e_what_the_broker_kept_is_no_request() {
     let mut client = Client::connect(&broker.url(), "5").await;
     let _kept = client.heard.next().await;
     assert!(client.until_quiet(false).await.is_empty());
+    server.stop().await;
+}
+
+/// Not as on AWS: the broker publishes a will as it does anything else.
+#[tokio::test]
+async fn e2e_a_last_will_on_a_shadow_topic_is_served_as_the_help_says() {
+    let Ok(broker) = Mosquitto::start(Config::new()) else {
+        return skip_or_fail("mosquitto");
+    };
+    let server = Server::start(attached(&broker.url())).await.unwrap();
+    let mut client = Client::connect(&broker.url(), "5").await;
+    let mut connect = Vec::from(*b"\x10\x00\x00\x04MQTT\x04\x0e\x00\x3c");
+    let will = r#"{"state":{"reported":{"connected":false}}}"#;
+    for field in ["a-device", "$aws/things/lamp/shadow/update", will] {
+        connect.extend((field.len() as u16).to_be_bytes());
+        connect.extend(field.as_bytes());
+    }
+    connect[1] = u8::try_from(connect.len() - 2).unwrap();
+    let mut device = TcpStream::connect(("127.0.0.1", broker.port()))
+        .await
+        .unwrap();
+    device.write_all(&connect).await.unwrap();
+    let mut accepted = [0; 4];
+    let _ = device.read_exact(&mut accepted).await.unwrap();
+    assert_eq!(accepted, [0x20, 2, 0, 0]);
+    drop(device);
+    let answered = async {
+        loop {
+            let message = client.heard.next().await.unwrap().unwrap();
+            if message.topic.ends_with("/update/accepted") {
+                return message;
+            }
+        }
+    };
+    let answer = tokio::time::timeout(LIMIT, answered).await.unwrap();
+    let text = core::str::from_utf8(&answer.payload).unwrap();
+    assert!(text.contains(r#"{"connected":false}"#), "{text}");
     server.stop().await;
 }
 

@@ -3,6 +3,12 @@
 //! Its two subscriptions have filters that match requests and nothing else, and the requests
 //! for one shadow arrive on one of them, so that their order is kept. At most one service
 //! answers on a broker: a second one is refused.
+//!
+//! What a client of a broker cannot know is whether a message is a last will: the broker
+//! publishes a will as it does anything else. So a will on a shadow topic is served here, while
+//! AWS's service, and this one on the embedded broker, ignore it. Nor can it know who sent a
+//! request, so those in flight are always counted by thing; a request with RETAIN is served when
+//! it is sent and not again when it is kept.
 
 mod alone;
 

@@ -47,7 +47,8 @@ pub struct Options {
     /// The embedded broker, if there is to be one. Left out when there is one to attach to.
     #[cfg(feature = "broker")]
     pub broker: Option<BrokerOptions>,
-    /// The broker to attach to, if there is one that is already running.
+    /// The broker to attach to, if there is one that is already running. A last will on a shadow
+    /// topic is served there: see [`mqtt`](super::mqtt).
     #[cfg(feature = "client")]
     pub mqtt: Option<ConnectOptions>,
     /// Who is told of what happens to the connection to that broker.

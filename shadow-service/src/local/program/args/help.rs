@@ -29,7 +29,9 @@ Usage: shadow-local [OPTIONS]
   --ws-listen ADDR  the same over WebSocket, on the path /mqtt
   --wss-listen ADDR the same over WebSocket and TLS
   --broker HOST     serve as a client of a broker that is running, instead: a URL such as
-                    mqtts://broker:8883, or a host; one service for each broker
+                    mqtts://broker:8883, or a host; one service for each broker. A last will on a
+                    shadow topic is served there, which AWS does not: a broker passes it on as it
+                    does any publish. Put wills on ordinary topics, see --republish
   --republish FILTER=TOPIC
                     make shadow requests of messages on other topics, as a rule does on AWS:
                     a last will on presence/lamp updates the shadow of lamp, with
