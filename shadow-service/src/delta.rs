@@ -1,6 +1,7 @@
 //! What desired has and reported lacks.
 
 use crate::{
+    mirror::Mirror,
     value::{NumberEquality, Object, Value},
     write::{self, Members},
 };
@@ -74,17 +75,17 @@ impl<'a> Delta<'a> {
         members.close();
     }
 
-    /// The metadata of the delta: desired's times, however old.
-    pub(crate) fn write_metadata(&self, out: &mut String) {
-        let mut members = Members::open(out);
+    /// The delta, and its metadata: desired's times, however old.
+    pub(crate) fn mirror(&self, out: &mut Mirror) {
+        out.open();
         for (name, part) in &self.members {
-            let out = members.name(name);
+            out.name(name);
             match part {
-                Part::Whole(value) => write::metadata(out, value),
-                Part::Inner(delta) => delta.write_metadata(out),
+                Part::Whole(value) => out.value(value),
+                Part::Inner(delta) => delta.mirror(out),
             }
         }
-        members.close();
+        out.close();
     }
 }
 

@@ -2,11 +2,12 @@
 
 use crate::{
     delta::Delta,
+    mirror::Mirror,
     settings::Behaviour,
-    value::{Object, Value},
-    write::{self, Members},
+    value::{Object, Scalar},
+    write::Members,
 };
-use alloc::string::String;
+use alloc::{boxed::Box, string::String};
 use core::fmt;
 use shadow_proto::Timestamp;
 
@@ -101,6 +102,32 @@ pub struct Document {
     desired: Object<Timestamp>,
     reported: Object<Timestamp>,
     version: u64,
+    text: Text,
+}
+
+/// What [`Document::render`] wrote, if it was called. It says nothing that the document does not
+/// say, so it is equal to any other, and not worth a copy.
+#[derive(Default)]
+struct Text(Option<Box<Mirror>>);
+
+impl Clone for Text {
+    fn clone(&self) -> Self {
+        Self(None)
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Text {}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "rendered" } else { "none" })
+    }
 }
 
 impl Document {
@@ -115,6 +142,7 @@ impl Document {
             desired,
             reported,
             version,
+            text: Text(None),
         }
     }
 
@@ -139,8 +167,17 @@ impl Document {
     /// The size that the limit counts: compact desired plus compact reported, metadata not.
     #[must_use]
     pub fn size(&self) -> usize {
-        let sections = Section::ALL.map(|section| self.section(section).map_or(0, Object::size));
-        sections.iter().sum()
+        let sections = Section::ALL.map(|section| self.section(section));
+        let sections = sections.into_iter().zip(Section::ALL);
+        let sections = sections.filter_map(|(object, section)| Some((object?, section)));
+        let Some(text) = self.text() else {
+            return sections.map(|(object, _)| object.size()).sum();
+        };
+        // The text has nothing else but braces, the sections' names, and what is between.
+        let names = sections.map(|(_, section)| 3 + section.as_str().len());
+        let (count, names) = names.fold((0_usize, 0), |(count, sum), name| (count + 1, sum + name));
+        let around = 2 + names + count.saturating_sub(1);
+        text.state.len() - around
     }
 
     /// `{"state": …, "metadata": …, "version": N}` as JSON text.
@@ -151,6 +188,18 @@ impl Document {
         out
     }
 
+    /// Writes state and metadata once for all who ask later.
+    pub(crate) fn render(&mut self, mut mirror: Mirror) {
+        self.mirror(&mut mirror);
+        mirror.done();
+        self.text = Text(Some(Box::new(mirror)));
+    }
+
+    /// What [`render`](Self::render) wrote, if it was called.
+    pub(crate) fn text(&self) -> Option<&Mirror> {
+        self.text.0.as_deref()
+    }
+
     pub(crate) const fn raw(&self, section: Section) -> &Object<Timestamp> {
         match section {
             Section::Desired => &self.desired,
@@ -159,34 +208,67 @@ impl Document {
     }
 
     pub(crate) fn write(&self, out: &mut String) {
-        let mut members = Members::open(out);
-        self.write_state(members.name("state"), None);
-        self.write_metadata(members.name("metadata"));
-        members.number("version", self.version);
-        members.close();
+        self.with_text(|text| {
+            let mut members = Members::open(out);
+            members.name("state").push_str(&text.state);
+            members.name("metadata").push_str(&text.metadata);
+            members.number("version", self.version);
+            members.close();
+        });
     }
 
-    pub(crate) fn write_state(&self, out: &mut String, delta: Option<&Delta<'_>>) {
-        let mut members = Members::open(out);
-        for section in Section::ALL {
-            if let Some(object) = self.section(section) {
-                write::object(members.name(section.as_str()), object);
+    /// The members of a state, and the delta among them if there is one; and the metadata.
+    pub(crate) fn write_with(&self, out: &mut Members<'_>, delta: Option<&Delta<'_>>) {
+        self.with_text(|text| {
+            let state = out.name("state");
+            match (delta, text.state.strip_suffix('}')) {
+                (Some(delta), Some(open)) => {
+                    state.push_str(open);
+                    let mut members = Members::resume(state);
+                    delta.write_state(members.name("delta"));
+                    members.close();
+                }
+                (None, _) | (_, None) => state.push_str(&text.state),
             }
-        }
-        if let Some(delta) = delta {
-            delta.write_state(members.name("delta"));
-        }
-        members.close();
+            out.name("metadata").push_str(&text.metadata);
+        });
     }
 
-    pub(crate) fn write_metadata(&self, out: &mut String) {
-        let mut members = Members::open(out);
+    /// The sections as members of an object that has others too.
+    pub(crate) fn write_sections(&self, members: &mut Members<'_>) {
+        self.with_text(|text| {
+            let open = text.state.strip_prefix('{');
+            members.several(
+                open.and_then(|open| open.strip_suffix('}'))
+                    .unwrap_or_default(),
+            );
+        });
+    }
+
+    /// How long the text of both is.
+    pub(crate) fn text_length(&self) -> usize {
+        self.text()
+            .map_or(0, |text| text.state.len() + text.metadata.len())
+    }
+
+    fn with_text(&self, then: impl FnOnce(&Mirror)) {
+        if let Some(text) = self.text() {
+            return then(text);
+        }
+        let mut mirror = Mirror::default();
+        self.mirror(&mut mirror);
+        then(&mirror);
+    }
+
+    fn mirror(&self, out: &mut Mirror) {
+        out.open();
         for section in Section::ALL {
             if let Some(object) = self.section(section) {
-                write::object_metadata(members.name(section.as_str()), object);
+                out.name(section.as_str());
+                out.object(object);
             }
         }
-        members.close();
+        out.close();
     }
 }
 
@@ -202,24 +284,19 @@ pub(crate) enum Patch {
 }
 
 impl Patch {
-    /// Writes what the request had, verbatim but for whitespace and the order of members.
-    pub(crate) fn write(&self, out: &mut Members<'_>, section: Section) {
-        match self {
-            Self::Leave => {}
-            Self::Clear => out.name(section.as_str()).push_str("null"),
-            Self::Merge(object) => write::object(out.name(section.as_str()), object),
-        }
-    }
-
-    /// Writes the metadata of what the request had; a null is a leaf like any other.
-    pub(crate) fn write_metadata(&self, out: &mut Members<'_>, section: Section, now: Timestamp) {
+    /// What the request had, verbatim but for whitespace and the order of members, and the
+    /// metadata of that; a null is a leaf like any other.
+    pub(crate) fn mirror(&self, out: &mut Mirror, section: Section, now: Timestamp) {
         match self {
             Self::Leave => {}
             Self::Clear => {
-                let null = Value::Leaf(crate::value::Scalar::Null, now);
-                write::metadata(out.name(section.as_str()), &null);
+                out.name(section.as_str());
+                out.scalar(&Scalar::Null, now);
             }
-            Self::Merge(object) => write::object_metadata(out.name(section.as_str()), object),
+            Self::Merge(object) => {
+                out.name(section.as_str());
+                out.object(object);
+            }
         }
     }
 }

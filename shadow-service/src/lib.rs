@@ -30,6 +30,7 @@ mod list;
 #[cfg(feature = "local")]
 pub mod local;
 mod merge;
+mod mirror;
 mod parse;
 mod random;
 mod record;

@@ -180,10 +180,10 @@ mod tests {
     fn stamps_of_leaves_the_patch_does_not_name_stay() {
         let old = parse(r#"{"a":1,"b":{"c":2,"d":3}}"#, 1);
         let patch = Patch::Merge(parse(r#"{"b":{"c":2}}"#, 2));
-        let mut text = String::new();
-        crate::write::object_metadata(&mut text, &section(&old, patch, &Behaviour::default()));
+        let mut mirror = crate::mirror::Mirror::default();
+        mirror.object(&section(&old, patch, &Behaviour::default()));
         assert_eq!(
-            text,
+            mirror.metadata,
             r#"{"a":{"timestamp":1},"b":{"c":{"timestamp":2},"d":{"timestamp":1}}}"#
         );
     }

@@ -25,11 +25,9 @@ impl Record {
             Self::Document(document) => {
                 members.number("version", document.version());
                 let mut times = Vec::new();
+                document.write_sections(&mut members);
                 for section in Section::ALL {
-                    if let Some(object) = document.section(section) {
-                        write::object(members.name(section.as_str()), object);
-                        object_times(object, &mut times);
-                    }
+                    object_times(document.raw(section), &mut times);
                 }
                 write_times(members.name("times"), &times);
             }

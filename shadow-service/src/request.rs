@@ -3,12 +3,12 @@
 use crate::{
     document::{Patch, Section},
     error::{Rejection, ShadowError},
+    mirror::Mirror,
     parse::{ParseError, Reader},
     settings::{
         Behaviour, EmptyToken, IntegerRange, Limits, NullInArrayObject, NullInArrayText, Settings,
     },
     value::{MAX_NESTING, Object, Scalar, Value},
-    write::Members,
 };
 use alloc::boxed::Box;
 use shadow_proto::{MAX_CLIENT_TOKEN, Timestamp};
@@ -200,25 +200,14 @@ impl State {
     }
 
     /// What the request had, and the metadata of that.
-    pub(crate) fn write(&self, out: &mut Members<'_>, now: Timestamp) {
+    pub(crate) fn mirror(&self, out: &mut Mirror, now: Timestamp) {
         match self {
-            Self::Null => {
-                out.name("state").push_str("null");
-                let null: Value<Timestamp> = Value::Leaf(Scalar::Null, now);
-                crate::write::metadata(out.name("metadata"), &null);
-            }
+            Self::Null => out.scalar(&Scalar::Null, now),
             Self::Sections { desired, reported } => {
-                let sections = [(Section::Desired, desired), (Section::Reported, reported)];
-                let mut state = Members::open(out.name("state"));
-                for (section, patch) in sections {
-                    patch.write(&mut state, section);
-                }
-                state.close();
-                let mut metadata = Members::open(out.name("metadata"));
-                for (section, patch) in sections {
-                    patch.write_metadata(&mut metadata, section, now);
-                }
-                metadata.close();
+                out.open();
+                desired.mirror(out, Section::Desired, now);
+                reported.mirror(out, Section::Reported, now);
+                out.close();
             }
         }
     }

@@ -1,9 +1,8 @@
-//! Trees to compact JSON text: a value, and the metadata that mirrors it.
+//! Trees to compact JSON text.
 
 use crate::value::{Object, Scalar, Value};
 use alloc::string::String;
 use core::fmt::{self, Write as _};
-use shadow_proto::Timestamp;
 
 /// The compact JSON text, members in the order of their names.
 impl<S> fmt::Display for Value<S> {
@@ -24,11 +23,7 @@ impl<S> fmt::Display for Object<S> {
 
 pub(crate) fn value<S>(out: &mut String, value: &Value<S>) {
     match value {
-        Value::Leaf(Scalar::Null, _) => out.push_str("null"),
-        Value::Leaf(Scalar::Bool(true), _) => out.push_str("true"),
-        Value::Leaf(Scalar::Bool(false), _) => out.push_str("false"),
-        Value::Leaf(Scalar::Number(number), _) => out.push_str(number.as_str()),
-        Value::Leaf(Scalar::String(text), _) => string(out, text),
+        Value::Leaf(scalar, _) => self::scalar(out, scalar),
         Value::Array(elements) => array(out, elements, self::value),
         Value::Object(members) => object(out, members),
     }
@@ -42,48 +37,13 @@ pub(crate) fn object<S>(out: &mut String, members: &Object<S>) {
     writer.close();
 }
 
-/// The metadata of `value`: the same shape, with `{"timestamp": seconds}` for every leaf.
-pub(crate) fn metadata(out: &mut String, value: &Value<Timestamp>) {
-    Metadata::default().value(out, value);
-}
-
-pub(crate) fn object_metadata(out: &mut String, members: &Object<Timestamp>) {
-    Metadata::default().object(out, members);
-}
-
-/// Writes metadata. Most leaves next to each other have one time, whose text is kept.
-#[derive(Default)]
-pub(crate) struct Metadata {
-    leaf: String,
-    stamp: Option<Timestamp>,
-}
-
-impl Metadata {
-    pub(crate) fn value(&mut self, out: &mut String, value: &Value<Timestamp>) {
-        match value {
-            Value::Leaf(_, stamp) => self.leaf(out, *stamp),
-            Value::Array(elements) => array(out, elements, |out, value| self.value(out, value)),
-            Value::Object(members) => self.object(out, members),
-        }
-    }
-
-    pub(crate) fn object(&mut self, out: &mut String, members: &Object<Timestamp>) {
-        let mut writer = Members::open(out);
-        for (name, member) in members.iter() {
-            self.value(writer.name(name), member);
-        }
-        writer.close();
-    }
-
-    fn leaf(&mut self, out: &mut String, stamp: Timestamp) {
-        if self.stamp != Some(stamp) {
-            self.stamp = Some(stamp);
-            self.leaf.clear();
-            self.leaf.push_str(r#"{"timestamp":"#);
-            unsigned(&mut self.leaf, stamp.seconds());
-            self.leaf.push('}');
-        }
-        out.push_str(&self.leaf);
+pub(crate) fn scalar(out: &mut String, scalar: &Scalar) {
+    match scalar {
+        Scalar::Null => out.push_str("null"),
+        Scalar::Bool(true) => out.push_str("true"),
+        Scalar::Bool(false) => out.push_str("false"),
+        Scalar::Number(number) => out.push_str(number.as_str()),
+        Scalar::String(text) => string(out, text),
     }
 }
 
@@ -110,6 +70,11 @@ impl<'a> Members<'a> {
         Self { out, first: true }
     }
 
+    /// Goes on with an object that has members already.
+    pub(crate) const fn resume(out: &'a mut String) -> Self {
+        Self { out, first: false }
+    }
+
     /// Writes the name; the value is the caller's next push to what this returns.
     pub(crate) fn name(&mut self, name: &str) -> &mut String {
         if !core::mem::replace(&mut self.first, false) {
@@ -118,6 +83,17 @@ impl<'a> Members<'a> {
         string(self.out, name);
         self.out.push(':');
         self.out
+    }
+
+    /// Several members that are written already, or none.
+    pub(crate) fn several(&mut self, members: &str) {
+        if members.is_empty() {
+            return;
+        }
+        if !core::mem::replace(&mut self.first, false) {
+            self.out.push(',');
+        }
+        self.out.push_str(members);
     }
 
     pub(crate) fn number(&mut self, name: &str, number: u64) -> &mut Self {
@@ -136,32 +112,50 @@ impl<'a> Members<'a> {
 }
 
 pub(crate) fn string(out: &mut String, text: &str) {
+    out.reserve(text.len() + 3);
     out.push('"');
+    match first_special(text.as_bytes()) {
+        None => out.push_str(text),
+        Some(at) => escaped(out, text, at),
+    }
+    out.push('"');
+}
+
+/// `text` as it stands in a string, the first special byte of it being at `at`.
+fn escaped(out: &mut String, text: &str, at: usize) {
     let mut rest = text;
+    let mut at = Some(at);
     // Everything that needs an escape is one byte of ASCII, so cutting there is safe.
-    while let Some(at) = first_special(rest.as_bytes()) {
-        let (plain, tail) = rest.split_at_checked(at).unwrap_or((rest, ""));
+    while let Some(here) = at {
+        let (plain, tail) = rest.split_at_checked(here).unwrap_or((rest, ""));
         out.push_str(plain);
         let mut tail = tail.chars();
         if let Some(special) = tail.next() {
             escape(out, special);
         }
         rest = tail.as_str();
+        at = first_special(rest.as_bytes());
     }
     out.push_str(rest);
-    out.push('"');
 }
 
 /// Where the first byte is that cannot stand in a JSON string as it is, if there is one.
 pub(crate) fn first_special(bytes: &[u8]) -> Option<usize> {
     let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return bytes.iter().position(special);
+    };
+    // Eight bytes at once, the last eight perhaps a second time: most text has nothing special
+    // at all.
     let mut at = 0;
-    // Eight bytes at once: most text has nothing special at all.
     while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         if any_special(u64::from_le_bytes(*eight)) {
             break;
         }
         at += 8;
+    }
+    if at + 8 > bytes.len() && !any_special(u64::from_le_bytes(*last)) {
+        return None;
     }
     let rest = bytes.get(at..).unwrap_or_default();
     rest.iter().position(special).map(|found| at + found)
@@ -225,19 +219,6 @@ mod tests {
     }
 
     #[test]
-    fn metadata_mirrors_the_value() {
-        let stamp = Timestamp::from_seconds(7);
-        let text = r#"{"a":[1,{"b":null},[],[true]],"timestamp":"x","z":{}}"#;
-        let mut mirrored = String::new();
-        metadata(&mut mirrored, &Value::parse(text, stamp).unwrap());
-        assert_eq!(
-            mirrored,
-            r#"{"a":[{"timestamp":7},{"b":{"timestamp":7}},[],[{"timestamp":7}]],"#.to_owned()
-                + r#""timestamp":{"timestamp":7},"z":{}}"#
-        );
-    }
-
-    #[test]
     fn every_special_byte_is_found_wherever_it_is() {
         for length in 0..40 {
             for filler in [
@@ -255,5 +236,5 @@ mod tests {
         }
     }
 
-    use alloc::{borrow::ToOwned, vec};
+    use alloc::vec;
 }

@@ -1,9 +1,9 @@
 //! The update proper.
 
-use super::{Service, close, internal};
+use super::{AROUND, Service, close, internal};
 use crate::{
-    document::Record, error::ShadowError, merge, reply::Answer, request::Update,
-    settings::DeltaPolicy, store::Store, time::UnixTime, write::Members,
+    document::Document, document::Record, error::ShadowError, merge, mirror::Mirror, reply::Answer,
+    request::Update, settings::DeltaPolicy, store::Store, time::UnixTime, write::Members,
 };
 use alloc::{string::String, vec::Vec};
 use shadow_proto::{ShadowId, TopicKind};
@@ -24,18 +24,25 @@ impl<S: Store> Service<S> {
         let old = stored.document();
         let now = now.timestamp();
 
-        let mut body = String::new();
+        let before = old.and_then(Document::text);
+        let mut accepted = Mirror::like(before, None);
+        update.state.mirror(&mut accepted, now);
+        let mut body =
+            String::with_capacity(AROUND + accepted.state.len() + accepted.metadata.len());
         let mut members = Members::open(&mut body);
-        update.state.write(&mut members, now);
+        members.name("state").push_str(&accepted.state);
+        members.name("metadata").push_str(&accepted.metadata);
         members.number("version", version);
         close(members, now, token);
 
-        let document = merge::document(old, update.state, version, behaviour);
+        let mut document = merge::document(old, update.state, version, behaviour);
+        document.render(Mirror::like(before, Some(&accepted)));
         if document.size() > self.settings.limits.max_document_bytes {
             return Err(ShadowError::TooLarge);
         }
 
-        let mut documents = String::new();
+        let length = document.text_length() + old.map_or(0, Document::text_length);
+        let mut documents = String::with_capacity(2 * AROUND + length);
         let mut members = Members::open(&mut documents);
         match old {
             Some(old) => old.write(members.name("previous")),
@@ -58,8 +65,10 @@ impl<S: Store> Service<S> {
             let mut members = Members::open(&mut payload);
             members.number("version", version);
             members.number("timestamp", now.seconds());
-            delta.write_state(members.name("state"));
-            delta.write_metadata(members.name("metadata"));
+            let mut mirror = Mirror::default();
+            delta.mirror(&mut mirror);
+            members.name("state").push_str(&mirror.state);
+            members.name("metadata").push_str(&mirror.metadata);
             if let Some(token) = token {
                 members.text("clientToken", token);
             }
