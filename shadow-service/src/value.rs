@@ -185,18 +185,34 @@ impl<S> Object<S> {
 
     /// Sorts `members`; of those with one name the last stays.
     #[must_use]
-    pub fn from_members(mut members: Vec<(Box<str>, Value<S>)>) -> Self {
-        if !members.is_sorted_by(|(a, _), (b, _)| a < b) {
-            members.sort_by(|(a, _), (b, _)| a.cmp(b));
-            members.dedup_by(|later, earlier| {
-                let twice = later.0 == earlier.0;
-                if twice {
-                    core::mem::swap(later, earlier);
-                }
-                twice
-            });
+    pub fn from_members(members: Vec<(Box<str>, Value<S>)>) -> Self {
+        if members.is_sorted_by(|(a, _), (b, _)| a < b) {
+            return Self { members };
         }
-        Self { members }
+        // Members are large and their names far away, so what is sorted is places, by the
+        // beginnings of names.
+        let mut order: Vec<(u64, usize)> = members
+            .iter()
+            .map(|(name, _)| beginning(name))
+            .zip(0..)
+            .collect();
+        let name = |place: usize| members.get(place).map(|(name, _)| name);
+        order.sort_unstable_by(|a, b| {
+            let names = || name(a.1).cmp(&name(b.1));
+            a.0.cmp(&b.0).then_with(names).then(a.1.cmp(&b.1))
+        });
+        let mut members: Vec<_> = members.into_iter().map(Some).collect();
+        let mut sorted: Vec<(Box<str>, Value<S>)> = Vec::with_capacity(members.len());
+        for (_, place) in order {
+            let Some(member) = members.get_mut(place).and_then(Option::take) else {
+                continue;
+            };
+            match sorted.last_mut() {
+                Some(earlier) if earlier.0 == member.0 => *earlier = member,
+                Some(_) | None => sorted.push(member),
+            }
+        }
+        Self { members: sorted }
     }
 
     /// The members must be sorted and without duplicates already.
@@ -274,6 +290,15 @@ impl<S> Default for Object<S> {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The first eight bytes, which sort as their number does.
+fn beginning(name: &str) -> u64 {
+    if let Some(eight) = name.as_bytes().first_chunk::<8>() {
+        return u64::from_be_bytes(*eight);
+    }
+    let bytes = name.bytes().zip((0..8).rev());
+    bytes.fold(0, |sum, (byte, place)| sum | u64::from(byte) << (8 * place))
 }
 
 /// Size in bytes of `text` as a JSON string, quotes included.

@@ -141,36 +141,38 @@ fn escaped(out: &mut String, text: &str, at: usize) {
 
 /// Where the first byte is that cannot stand in a JSON string as it is, if there is one.
 pub(crate) fn first_special(bytes: &[u8]) -> Option<usize> {
-    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
     let Some(last) = bytes.last_chunk::<8>() else {
+        let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
         return bytes.iter().position(special);
     };
-    // Eight bytes at once, the last eight perhaps a second time: most text has nothing special
-    // at all.
+    // Eight bytes at once: most text has nothing special at all.
     let mut at = 0;
     while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        if any_special(u64::from_le_bytes(*eight)) {
-            break;
+        if let Some(found) = special_of(*eight) {
+            return Some(at + found);
         }
         at += 8;
     }
-    if at + 8 > bytes.len() && !any_special(u64::from_le_bytes(*last)) {
-        return None;
-    }
-    let rest = bytes.get(at..).unwrap_or_default();
-    rest.iter().position(special).map(|found| at + found)
+    // The last eight, of which some were seen already.
+    special_of(*last).map(|found| bytes.len() - 8 + found)
 }
 
-/// Whether one of eight bytes is a quote, a backslash or below 0x20.
-const fn any_special(eight: u64) -> bool {
+/// The first of eight bytes that is a quote, a backslash or below 0x20.
+const fn special_of(eight: [u8; 8]) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    // The high bit of a byte of `x - n` is set where the byte was below `n`, or high itself.
+    let eight = u64::from_le_bytes(eight);
+    // The high bit of a byte of `x - n` is set where the byte was below `n`, or high itself, or
+    // the byte before it was below `n`: the lowest such bit is right.
     let quote = eight ^ (ONES * b'"' as u64);
     let backslash = eight ^ (ONES * b'\\' as u64);
     let below =
         eight.wrapping_sub(ONES * 0x20) | quote.wrapping_sub(ONES) | backslash.wrapping_sub(ONES);
-    below & !eight & HIGH != 0
+    let found = below & !eight & HIGH;
+    if found == 0 {
+        return None;
+    }
+    Some((found.trailing_zeros() / 8) as usize)
 }
 
 fn escape(out: &mut String, special: char) {

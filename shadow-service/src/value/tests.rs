@@ -82,3 +82,44 @@ fn depth_counts_levels_with_content() {
         64
     );
 }
+
+#[test]
+fn members_are_sorted_by_their_names_and_the_last_of_each_stays() {
+    let names = [
+        "",
+        "\0",
+        "a",
+        "ab",
+        "ab\0",
+        "ab\0c",
+        "abcdefgh",
+        "abcdefgh\0",
+        "abcdefghi",
+        "abcdefgi",
+        "é",
+        "\u{10ffff}",
+    ];
+    // Each as often as it has bytes, and all of them scattered.
+    let mut members = Vec::new();
+    for round in 0..12_usize {
+        for at in 0..names.len() {
+            let name = names[(at * 7 + round * 5) % names.len()];
+            if round <= name.len() {
+                members.push((
+                    Box::from(name),
+                    Value::Leaf(Scalar::Number(number(&round.to_string())), ()),
+                ));
+            }
+        }
+    }
+    let object = Object::from_members(members.clone());
+    let mut expected: Vec<&str> = names.to_vec();
+    expected.sort_unstable();
+    let found: Vec<&str> = object.iter().map(|(name, _)| name).collect();
+    assert_eq!(found, expected);
+    for (name, value) in object.iter() {
+        let last = members.iter().rfind(|(other, _)| **other == *name);
+        assert_eq!(value, &last.unwrap().1, "{name:?}");
+        assert_eq!(object.get(name), Some(value), "{name:?}");
+    }
+}
