@@ -1,7 +1,8 @@
-//! How fast the local server is, on this machine: updates a second of documents of 1 KB, and the
-//! memory of many shadows.
+//! How fast the local server is, on this machine, as the table of the guide: updates a second of
+//! documents of 1 KB, the memory of many shadows, and how long a start with them takes.
 //!
-//! `cargo run --release -p shadow-service --features server --example figures [SECONDS]`
+//! `cargo run --release -p shadow-service --features server --example figures [SECONDS]`, where each
+//! of six ways is measured in three rounds of so many seconds, and the middle one counts.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,48 +13,118 @@
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
 
 use core::{future::Future, net::SocketAddr, time::Duration};
+use redb::{StorageBackend, backends::FileBackend};
 use shadow_proto::{Operation, ShadowId};
 use shadow_service::{
-    FileStore, MemoryStore, Service, Settings, UnixTime,
+    FileStore, MemoryStore, Service, Settings, Store, UnixTime,
     local::{DynStore, Engine, EngineOptions, Options, Server},
 };
-use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+use std::{collections::BTreeMap, fs, io, path::Path, time::Instant};
 use tokio::task::JoinSet;
 use transport_tokio::{ConnectOptions, Json, RestClient, RestOptions, Update};
 
 /// Tasks that send at once.
 const SENDERS: usize = 16;
 const SHADOWS: usize = 100_000;
+const ROUNDS: usize = 3;
+/// As many tries of a start, of which the middle one counts.
+const STARTS: usize = 9;
 
 #[tokio::main]
 async fn main() {
-    let seconds = std::env::args()
-        .nth(1)
-        .map_or(3, |text| text.parse().unwrap());
+    let seconds = std::env::args().nth(1);
+    let seconds = seconds.map_or(3, |text| text.parse().unwrap());
     let time = Duration::from_secs(seconds);
-    println!(
-        "memory of {SHADOWS} shadows of 1 KB: {} MiB",
-        memory() >> 20
+    let directory = std::env::temp_dir().join(format!("shadow-figures-{}", std::process::id()));
+    let directory = |name: &str| directory.join(name);
+    // First, while the process has not grown yet.
+    let (_, in_memory) = grown(|| filled(MemoryStore::new()));
+    let (started, on_disk) = many(&directory("many"));
+    let mut rates = [const { Vec::new() }; 7];
+    for _ in 0..ROUNDS {
+        for (way, rates) in rates.iter_mut().enumerate() {
+            let kept = (way % 2 == 1).then(|| directory("kept"));
+            rates.push(match way / 2 {
+                0 => in_process(time, kept.as_deref()).await,
+                1 => over_mqtt(time, kept.as_deref()).await,
+                2 => over_rest(time, kept.as_deref()).await,
+                _ => disk_alone(time, &directory("disk")),
+            });
+            let _ = kept.map(fs::remove_dir_all);
+        }
+    }
+    let _ = fs::remove_dir_all(directory(""));
+    let mut rates = rates
+        .iter_mut()
+        .map(|rates| thousands(middle(rates).round() as u64));
+    let mut row = |name: &str, data: bool| {
+        let first = rates.next().unwrap();
+        let second = if data {
+            rates.next().unwrap()
+        } else {
+            String::new()
+        };
+        if data {
+            println!("| {name} | {first} | {second} |");
+        } else {
+            println!("| {name} | | {first} |");
+        }
+    };
+    println!("| documents of 1 KB | in memory | with `--data` |");
+    println!("| --- | --: | --: |");
+    row("updates a second, in process", true);
+    row("updates a second, over MQTT", true);
+    row("updates a second, over REST", true);
+    row(
+        "the disk alone: 1 KB written and synced, times a second",
+        false,
     );
-    println!("updates a second, documents of 1 KB, {SENDERS} senders, one after another each:");
-    for kept in [false, true] {
-        let what = if kept { "on disk" } else { "in memory" };
-        println!("  in-process, {what}: {:.0}", in_process(time, kept).await);
-        println!("  over MQTT,  {what}: {:.0}", over_mqtt(time, kept).await);
-        println!("  over REST,  {what}: {:.0}", over_rest(time, kept).await);
+    println!(
+        "| memory of {} shadows | {} MiB | {} MiB |",
+        thousands(SHADOWS as u64),
+        in_memory >> 20,
+        on_disk >> 20
+    );
+    for (name, took) in ["a clean end", "a kill"].iter().zip(started) {
+        let took = took.as_secs_f64() * 1000.0;
+        println!("| start with them after {name} | | {took:.1} ms |");
+    }
+    println!();
+    println!(
+        "{SENDERS} senders, each one request after another. {}.",
+        machine()
+    );
+}
+
+fn middle<T: PartialOrd + Copy>(values: &mut [T]) -> T {
+    values.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    *values.get(values.len() / 2).unwrap()
+}
+
+fn thousands(number: u64) -> String {
+    match number / 1000 {
+        0 => number.to_string(),
+        more => format!("{},{:03}", thousands(more), number % 1000),
     }
 }
 
-fn store(kept: bool) -> (DynStore, Option<PathBuf>) {
-    if !kept {
-        return (Box::new(MemoryStore::new()), None);
+fn machine() -> String {
+    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = processor
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
+    let name = name.map_or("an unknown processor", |name| {
+        name.trim_start_matches([':', '\t', ' '])
+    });
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{cores} cores of {name}, {}", std::env::consts::OS)
+}
+
+fn store(kept: Option<&Path>) -> DynStore {
+    match kept {
+        None => Box::new(MemoryStore::new()),
+        Some(directory) => Box::new(FileStore::open(directory).unwrap()),
     }
-    let directory = std::env::temp_dir().join(format!("shadow-figures-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&directory);
-    (
-        Box::new(FileStore::open(&directory).unwrap()),
-        Some(directory),
-    )
 }
 
 fn payload() -> String {
@@ -68,32 +139,127 @@ fn shadow(number: usize) -> ShadowId {
     ShadowId::classic(&format!("thing-{number:06}")).unwrap()
 }
 
-/// What the process grew by, in bytes; 0 where the system does not say.
-fn memory() -> u64 {
+/// What `make` makes, and what the process grew by, in bytes; 0 where the system does not say.
+fn grown<T>(make: impl FnOnce() -> T) -> (T, u64) {
     let resident = || {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kilobytes =
             line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
         kilobytes.unwrap_or_default() * 1024
     };
     let before = resident();
-    let mut service = Service::new(Settings::default());
-    let payload = payload();
-    for number in 0..SHADOWS {
-        let now = UnixTime::from_seconds(1_767_225_600);
-        let _ = service
-            .update(&shadow(number), payload.as_bytes(), now)
-            .unwrap();
-    }
-    let grown = resident().saturating_sub(before);
-    drop(service);
-    grown
+    let made = make();
+    (made, resident().saturating_sub(before))
 }
 
-async fn in_process(time: Duration, kept: bool) -> f64 {
-    let (store, directory) = store(kept);
-    let service = Service::with_store(Settings::default(), store);
+const NOW: UnixTime = UnixTime::from_seconds(1_767_225_600);
+
+fn filled<S: Store>(store: S) -> Service<S> {
+    let mut service = Service::with_store(Settings::default(), store);
+    let payload = payload();
+    for number in 0..SHADOWS {
+        let _ = service
+            .update(&shadow(number), payload.as_bytes(), NOW)
+            .unwrap();
+    }
+    service
+}
+
+/// A file that takes no time to sync.
+#[derive(Debug)]
+struct Unsynced(FileBackend);
+
+impl StorageBackend for Unsynced {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+}
+
+/// How long a start with many shadows takes, to the first answer, after a clean end and after a
+/// kill; and the memory of a store with them.
+fn many(directory: &Path) -> ([Duration; 2], u64) {
+    const FILES: [&str; 2] = [FileStore::FILE_NAME, FileStore::JOURNAL_NAME];
+    let [ended, killed, again] = ["ended", "killed", "again"].map(|name| directory.join(name));
+    for directory in [&ended, &killed, &again] {
+        fs::create_dir_all(directory).unwrap();
+    }
+    let file = |name: &str| {
+        let mut file = fs::OpenOptions::new();
+        let file = file.read(true).write(true).create_new(true);
+        Unsynced(FileBackend::new(file.open(ended.join(name)).unwrap()).unwrap())
+    };
+    let copy = |from: &Path, to: &Path| {
+        for name in FILES {
+            let _ = fs::copy(from.join(name), to.join(name)).unwrap();
+        }
+    };
+    let (service, memory) = grown(|| {
+        let [database, journal] = FILES.map(file);
+        filled(FileStore::with_backends(database, journal).unwrap())
+    });
+    copy(&ended, &killed);
+    drop(service);
+    let start = |from: &Path| {
+        let mut tries = [Duration::ZERO; STARTS];
+        for took in &mut tries {
+            copy(from, &again);
+            let began = Instant::now();
+            let service = Service::with_store(Settings::default(), store(Some(&again)));
+            assert!(
+                service
+                    .document(&shadow(SHADOWS - 1), NOW)
+                    .unwrap()
+                    .is_some()
+            );
+            *took = began.elapsed();
+        }
+        middle(&mut tries)
+    };
+    let started = [start(&ended), start(&killed)];
+    let _ = fs::remove_dir_all(directory);
+    (started, memory)
+}
+
+/// What nobody who keeps each update can exceed without putting several into one.
+fn disk_alone(time: Duration, directory: &Path) -> f64 {
+    fs::create_dir_all(directory).unwrap();
+    let mut file = fs::OpenOptions::new();
+    let file = file.read(true).write(true).create(true).truncate(true);
+    let file = FileBackend::new(file.open(directory.join("file")).unwrap()).unwrap();
+    let length = 2 << 20;
+    file.set_len(length).unwrap();
+    file.write(0, &vec![0; length as usize]).unwrap();
+    file.sync_data().unwrap();
+    let began = Instant::now();
+    let mut done = 0_u64;
+    while began.elapsed() < time {
+        file.write(done * 1024 % length, &[done as u8; 1024])
+            .unwrap();
+        file.sync_data().unwrap();
+        done += 1;
+    }
+    done as f64 / began.elapsed().as_secs_f64()
+}
+
+async fn in_process(time: Duration, kept: Option<&Path>) -> f64 {
+    let service = Service::with_store(Settings::default(), store(kept));
     let (engine, mut messages) = Engine::new(service, EngineOptions::default());
     let heard = tokio::spawn(async move { while messages.recv().await.is_some() {} });
     let rate = race(time, |number, end| {
@@ -110,21 +276,18 @@ async fn in_process(time: Duration, kept: bool) -> f64 {
     })
     .await;
     heard.abort();
-    drop(engine);
-    directory.map(std::fs::remove_dir_all);
     rate
 }
 
-async fn serve(kept: bool) -> (Server, Option<PathBuf>) {
-    let (store, directory) = store(kept);
+async fn serve(kept: Option<&Path>) -> Server {
     let mut options = Options::on_free_ports();
-    options.store = Some(store);
+    options.store = Some(store(kept));
     options.http = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
-    (Server::start(options).await.unwrap(), directory)
+    Server::start(options).await.unwrap()
 }
 
-async fn over_mqtt(time: Duration, kept: bool) -> f64 {
-    let (server, directory) = serve(kept).await;
+async fn over_mqtt(time: Duration, kept: Option<&Path>) -> f64 {
+    let server = serve(kept).await;
     let url = format!("mqtt://{}", server.mqtt_address().unwrap());
     let mut options = ConnectOptions::from_url(&url).unwrap();
     options.unlimited();
@@ -144,12 +307,11 @@ async fn over_mqtt(time: Duration, kept: bool) -> f64 {
     .await;
     let _ = client.shutdown(Duration::from_secs(5)).await;
     server.stop().await;
-    directory.map(std::fs::remove_dir_all);
     rate
 }
 
-async fn over_rest(time: Duration, kept: bool) -> f64 {
-    let (server, directory) = serve(kept).await;
+async fn over_rest(time: Duration, kept: Option<&Path>) -> f64 {
+    let server = serve(kept).await;
     let url = format!("http://{}", server.http_address().unwrap());
     let rate = race(time, |number, end| {
         let client = RestClient::new(RestOptions::new(&url).unwrap());
@@ -166,7 +328,6 @@ async fn over_rest(time: Duration, kept: bool) -> f64 {
     })
     .await;
     server.stop().await;
-    directory.map(std::fs::remove_dir_all);
     rate
 }
 
