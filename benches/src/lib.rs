@@ -1,5 +1,5 @@
 //! What is measured, once for all ways of measuring it: by criterion (`cargo bench`), by counting instructions
-//! (`cargo xtask bench --instructions`), by counting allocations (`tests/allocations.rs`), in alternating rounds (the report).
+//! (`cargo xtask test instructions`), by counting allocations (`tests/allocations.rs`), in alternating rounds (the report).
 //!
 //! A [`Case`] is one way of doing one thing with one input. Those of a group do the same thing: ours, what a user would
 //! otherwise write, and the floor that nobody gets below.
@@ -9,6 +9,7 @@ use std::fmt;
 pub mod delta;
 pub mod device;
 pub mod idle;
+pub mod instructions;
 pub mod message;
 pub mod programs;
 pub mod request;

@@ -4,6 +4,7 @@ mod bench;
 mod exec;
 mod extra;
 mod fuzz;
+mod instructions;
 mod json;
 mod mutants;
 #[cfg(test)]
@@ -22,6 +23,8 @@ const USAGE: &str = "\
 cargo xtask test [STEP...] [--keep-going] [--list]   everything that has to hold, or the named steps
 cargo xtask sim [--seeds N] [--seed S] [--bytes]     the simulation: many seeds, or one with its trace
 cargo xtask bench [ARGS...]                          the benchmarks; arguments go to `cargo bench`
+cargo xtask bench --report [--quick]                 docs/benchmarks.md from one run; quick: target/benchmarks, to try
+cargo xtask bench --bless                            the instruction budgets, written anew
 cargo xtask extra [NAME...]                          long checks by name; without a name, which there are";
 
 fn main() -> ExitCode {

@@ -27,7 +27,7 @@ enum Probe {
     Path(&'static [&'static str]),
 }
 
-const TOOLS: [Tool; 11] = [
+const TOOLS: [Tool; 12] = [
     Tool {
         what: "mosquitto",
         why: "the end-to-end tests",
@@ -77,6 +77,14 @@ const TOOLS: [Tool; 11] = [
         needed: |_| cfg!(unix),
     },
     Tool {
+        what: "valgrind",
+        why: "the instruction budgets",
+        probe: Probe::Program("valgrind"),
+        apt: "valgrind",
+        elsewhere: "your system's package valgrind",
+        needed: |_| has_valgrind(),
+    },
+    Tool {
         what: "cmake",
         why: PAHO,
         probe: Probe::Program("cmake"),
@@ -120,6 +128,14 @@ const TOOLS: [Tool; 11] = [
         needed: needs_c,
     },
 ];
+
+/// What instructions are counted on.
+pub(crate) const TARGET_OF_COUNTS: &str = "x86_64-unknown-linux-musl";
+
+/// Whether instructions can be counted on this system.
+pub(crate) fn has_valgrind() -> bool {
+    cfg!(all(target_os = "linux", target_arch = "x86_64"))
+}
 
 /// The step: makes sure of every tool, and of the toolchain's own components.
 pub(crate) fn setup(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {

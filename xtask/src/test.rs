@@ -16,7 +16,7 @@ use crate::exec::say;
 use crate::setup::setup;
 use crate::steps::{self, Step};
 
-const STEPS: [Step; 23] = [
+const STEPS: [Step; 24] = [
     Step::new("setup", "install what is missing", setup),
     Step::new("fmt", "formatting", code::fmt),
     Step::new(
@@ -84,6 +84,12 @@ const STEPS: [Step; 23] = [
         "benches",
         "each benchmark once, nothing measured (short form of `cargo xtask bench`)",
         short::benches,
+    )
+    .with_tools(),
+    Step::new(
+        "instructions",
+        "instruction counts of the hot paths, within 3 % of their budgets",
+        crate::instructions::check,
     )
     .with_tools(),
     Step::new(
