@@ -72,6 +72,18 @@ pub fn update_accepted(size: usize) -> String {
     String::from_utf8(text.bytes).expect("it was text")
 }
 
+/// The answer to a get, with this token: reported is what is desired.
+#[must_use]
+pub fn get_accepted(size: usize, token: &str) -> String {
+    let text = largest(size, |keys| {
+        let (state, metadata) = (state(keys, Shape::Shallow), metadata(keys, Shape::Shallow));
+        format!(
+            r#"{{"state":{{"desired":{state},"reported":{state}}},"metadata":{{"desired":{metadata},"reported":{metadata}}},"version":{FIRST},"timestamp":1767225600,"clientToken":"{token}"}}"#
+        )
+    });
+    String::from_utf8(text.bytes).expect("it was text")
+}
+
 /// A state whose JSON has about `size` bytes.
 #[must_use]
 pub fn state_of_size(size: usize) -> String {

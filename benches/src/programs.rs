@@ -88,10 +88,37 @@ impl Programs {
         })
     }
 
+    /// Builds the programs of this package that count: as what is measured.
+    ///
+    /// # Errors
+    /// One line, when Cargo fails, which has said why.
+    pub fn build_counters() -> Result<(), String> {
+        let args = ["build", "--quiet", "--locked", "--profile", "bench"];
+        let which = [
+            "--package",
+            "benches",
+            "--bin",
+            "instructions",
+            "--bin",
+            "memory",
+        ];
+        let status = cargo(&[&args[..], &which].concat()).status();
+        match status.is_ok_and(|status| status.success()) {
+            true => Ok(()),
+            false => Err("cargo build --package benches fails".to_owned()),
+        }
+    }
+
+    /// Where one is.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        let file = format!("{name}{}", env::consts::EXE_SUFFIX);
+        self.folder.join(file)
+    }
+
     /// The command that runs one.
     #[must_use]
     pub fn command(&self, name: &str) -> Command {
-        let file = format!("{name}{}", env::consts::EXE_SUFFIX);
-        Command::new(self.folder.join(file))
+        Command::new(self.path(name))
     }
 }
