@@ -15,4 +15,5 @@ mod harness;
 mod snapshots;
 mod texts;
 mod transactions;
+mod tries;
 mod values;
