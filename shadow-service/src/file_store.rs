@@ -161,7 +161,12 @@ impl FileStore {
             purge_before: self.purge_before,
             epoch: &mut epoch,
         };
-        table::apply(&self.database, batch)?;
+        if let Err(error) = table::apply(&self.database, batch) {
+            // It may have taken effect all the same, and with it the new epoch: what the journal
+            // took from here on would not be found.
+            self.journal.give_up();
+            return Err(error);
+        }
         self.journal.restart(epoch);
         self.newest.clear();
         Ok(())

@@ -296,6 +296,9 @@ fn an_update_that_cannot_be_kept_is_not_accepted() {
             }
             assert!(contents(service.store()) == last, "{failing} {number}");
         }
+        // Nor is one for which the journal would have room: which of two journals counts is open.
+        let small = br#"{"state":{"reported":{"number":20}}}"#;
+        assert!(service.update(&shadow, small, now).is_err(), "{failing}");
         assert!(refused > 10, "{failing} {refused}");
         disk.state().failing = None;
         assert!(service.update(&shadow, update(0).as_bytes(), now).is_err());

@@ -21,7 +21,7 @@ pub(super) struct Journal {
     room: u64,
     epoch: u64,
     end: u64,
-    /// A write failed: nobody knows what is on the medium from `end` on.
+    /// A write failed: nobody knows what is on the medium from `end` on, or which epoch counts.
     broken: bool,
 }
 
@@ -68,7 +68,7 @@ impl Journal {
     /// room for it, and then nothing happened.
     pub(super) fn append(&mut self, shadow: &ShadowId, text: &str) -> io::Result<bool> {
         if self.broken {
-            return Err(io::Error::other("the journal could not be written before"));
+            return Err(io::Error::other("the store could not be written before"));
         }
         let name = shadow.shadow().unwrap_or_default();
         let mut bytes = Vec::with_capacity(HEAD + 2 + 128 + 64 + text.len());
@@ -104,6 +104,11 @@ impl Journal {
     pub(super) const fn restart(&mut self, epoch: u64) {
         self.epoch = epoch;
         self.end = 0;
+    }
+
+    /// Takes no record any more: nobody knows whether it would be found.
+    pub(super) const fn give_up(&mut self) {
+        self.broken = true;
     }
 
     /// Whether it holds no record.
