@@ -168,7 +168,8 @@ fn sync() -> Command {
         .about("Keep a JSON file and a shadow in step, until Ctrl-C")
         .after_help(
             "The file is the state of a device. A change of the file is reported; what is desired \
-             and differs is written into the file, and reported. A file that does not exist is \
+             and differs is written into the file, and reported. So what is desired wins: change \
+             the file to something else, and it is changed back. A file that does not exist is \
              made of what the shadow has.",
         )
         .arg(
@@ -223,6 +224,8 @@ fn policy() -> Command {
         .arg(
             Arg::new("named")
                 .long("named")
+                .visible_alias("name")
+                .short('n')
                 .value_name("NAME")
                 .action(ArgAction::Append)
                 .help("A named shadow of it, in place of the classic one; repeatable"),
@@ -337,6 +340,7 @@ fn shadow(command: Command) -> Command {
     command.arg(thing().index(1)).arg(
         Arg::new("name")
             .long("name")
+            .alias("named")
             .short('n')
             .value_name("NAME")
             .help("A named shadow of it [default: the classic shadow]"),

@@ -20,6 +20,11 @@ fn the_policy_of_a_light() {
             &["policy", "--thing", "lamp", "--named", "config"],
             include_str!("policy-named.json"),
         ),
+        // As the other commands call it.
+        (
+            &["policy", "--thing", "lamp", "-n", "config"],
+            include_str!("policy-named.json"),
+        ),
         (
             &["policy", "--thing", "lamp", "--rest", "--allow", "get"],
             include_str!("policy-rest.json"),
