@@ -2,11 +2,13 @@
 
 use std::{panic, thread};
 
-use transport_core::{Change, Event, Interest, MqttQos, ShadowId, blocking::Client, no_callback};
+use transport_core::{
+    Change, Event, Interest, MqttQos, RequestOptions, ShadowId, blocking::Client, no_callback,
+};
 
 use crate::{
     Ground,
-    ground::{BRIEFLY, PATIENCE, briefly, color, json},
+    ground::{BRIEFLY, PATIENCE, color, json},
 };
 
 pub(super) async fn the_blocking_client_does_the_same(ground: Ground) {
@@ -45,7 +47,9 @@ fn shadow(client: &Client, id: ShadowId) {
         Some(change)
     });
     assert_eq!(written.unwrap().unwrap().version().unwrap().number(), 3);
-    let document = shadow.get_with_options(briefly()).unwrap();
+    let mut options = RequestOptions::default();
+    options.timeout = Some(PATIENCE);
+    let document = shadow.get_with_options(options).unwrap();
     assert_eq!(document.reported.value().unwrap().at("/on"), Some("true"));
     let token = shadow.inner().delete_with(PATIENCE, no_callback).unwrap();
     let deleted =
