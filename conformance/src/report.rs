@@ -145,3 +145,69 @@ through mutual TLS and through a WebSocket, which ten scenarios are played throu
 reason stands below the table.
 
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Way, all};
+
+    fn report(outcome: impl Fn(&str, Setting) -> Option<Outcome>) -> Report {
+        let mut cells = Vec::new();
+        for scenario in all() {
+            for setting in Setting::ALL {
+                let outcome = outcome(scenario.name, setting);
+                cells.extend(outcome.map(|outcome| Cell {
+                    scenario: scenario.name,
+                    adapter: "mine",
+                    setting,
+                    outcome,
+                }));
+            }
+        }
+        Report {
+            adapters: vec!["mine"],
+            cells,
+        }
+    }
+
+    const PASSED: Outcome = Outcome::Passed(Duration::from_secs(1));
+
+    #[test]
+    fn a_hole_names_its_reason_once() {
+        let table = report(|_, setting| match setting.way {
+            Way::Tcp => Some(PASSED),
+            Way::Tls => Some(Outcome::Hole("no key")),
+            Way::WebSocket => Some(Outcome::Hole("no frame")),
+        })
+        .table();
+        assert!(table.contains("| a_delta_comes_once | e3 e5 m3 m5 [1] [2] |\n"));
+        assert!(table.contains("| null_removes_a_key | e3 e5 m3 m5 |\n"));
+        assert!(table.ends_with("\nThe holes:\n\n1. no key\n2. no frame\n"));
+        let whole = report(|_, _| Some(PASSED)).table();
+        assert!(whole.ends_with("\nThere is no hole.\n"));
+    }
+
+    #[test]
+    #[should_panic(
+        expected = "mine, the embedded broker, MQTT 5: a_delta_comes_once was not played"
+    )]
+    fn a_missing_cell_is_no_table() {
+        let missing = ("a_delta_comes_once", "e5");
+        let is_missing = |name: &str, setting: Setting| (name, &*setting.letters()) == missing;
+        let _ = report(|name, setting| (!is_missing(name, setting)).then_some(PASSED)).table();
+    }
+
+    #[test]
+    fn a_failure_is_told_and_is_no_table() {
+        let report = report(|name, setting| {
+            let failed = name == "a_delta_comes_once" && setting.letters() == "m3";
+            Some(match failed {
+                true => Outcome::Failed("two came".to_owned()),
+                false => PASSED,
+            })
+        });
+        let line = "mine, Mosquitto, MQTT 3.1.1: a_delta_comes_once: two came";
+        assert_eq!(report.failures(), [line]);
+        assert!(std::panic::catch_unwind(|| report.table()).is_err());
+    }
+}
