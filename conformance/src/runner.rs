@@ -149,7 +149,8 @@ async fn outcome(scenario: &'static Scenario, ground: Ground) -> Outcome {
     let begin = Instant::now();
     // A task of its own, so that a panic ends it alone.
     let mut task = tokio::spawn(async move { (scenario.play)(ground).await });
-    let result = timeout(LIMIT, &mut task).await;
+    let limit = LIMIT * scenario.weight;
+    let result = timeout(limit, &mut task).await;
     match result {
         Ok(Ok(())) => Outcome::Passed(begin.elapsed()),
         Ok(Err(error)) => Outcome::Failed(match error.try_into_panic() {
@@ -158,7 +159,7 @@ async fn outcome(scenario: &'static Scenario, ground: Ground) -> Outcome {
         }),
         Err(_) => {
             task.abort();
-            Outcome::Failed(format!("not over after {LIMIT:?}"))
+            Outcome::Failed(format!("not over after {limit:?}"))
         }
     }
 }
@@ -171,7 +172,7 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 
 /// How many scenarios are played at the same time: most of them wait most of the time.
 const AT_ONCE: usize = 8;
-/// Longest that one may take.
+/// Longest that one may take, for each turn that it takes.
 const LIMIT: Duration = Duration::from_secs(60);
 /// Longest that all of them may take.
 const WHOLE: Duration = Duration::from_secs(5 * 60);
