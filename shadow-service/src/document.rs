@@ -105,7 +105,7 @@ pub struct Document {
     text: Text,
 }
 
-/// What [`Document::render`] wrote, if it was called. It says nothing that the document does not
+/// What [`Document::keep`] wrote, if it was called. It says nothing that the document does not
 /// say, so it is equal to any other, and not worth a copy.
 #[derive(Default)]
 struct Text(Option<Box<Mirror>>);
@@ -188,14 +188,13 @@ impl Document {
         out
     }
 
-    /// Writes state and metadata once for all who ask later.
-    pub(crate) fn render(&mut self, mut mirror: Mirror) {
-        self.mirror(&mut mirror);
+    /// Keeps what [`mirror`](Self::mirror) writes, for all who ask later.
+    pub(crate) fn keep(&mut self, mut mirror: Mirror) {
         mirror.done();
         self.text = Text(Some(Box::new(mirror)));
     }
 
-    /// What [`render`](Self::render) wrote, if it was called.
+    /// What [`keep`](Self::keep) was given, if it was called.
     pub(crate) fn text(&self) -> Option<&Mirror> {
         self.text.0.as_deref()
     }
@@ -260,7 +259,7 @@ impl Document {
         then(&mirror);
     }
 
-    fn mirror(&self, out: &mut Mirror) {
+    pub(crate) fn mirror(&self, out: &mut Mirror) {
         out.open();
         for section in Section::ALL {
             if let Some(object) = self.section(section) {

@@ -142,6 +142,11 @@ fn escaped(out: &mut String, text: &str, at: usize) {
 /// Where the first byte is that cannot stand in a JSON string as it is, if there is one.
 pub(crate) fn first_special(bytes: &[u8]) -> Option<usize> {
     let Some(last) = bytes.last_chunk::<8>() else {
+        // Twice four, which may be the same in part.
+        if let (Some([a, b, c, d]), Some([e, f, g, h])) = (bytes.first_chunk(), bytes.last_chunk())
+        {
+            special_of([*a, *b, *c, *d, *e, *f, *g, *h])?;
+        }
         let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
         return bytes.iter().position(special);
     };

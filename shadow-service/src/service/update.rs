@@ -35,8 +35,15 @@ impl<S: Store> Service<S> {
         members.number("version", version);
         close(members, now, token);
 
-        let mut document = merge::document(old, update.state, version, behaviour);
-        document.render(Mirror::like(before, Some(&accepted)));
+        let merged = merge::document(old, update.state, version, behaviour);
+        let mut document = merged.document;
+        if merged.verbatim {
+            document.keep(accepted);
+        } else {
+            let mut mirror = Mirror::like(before, Some(&accepted));
+            document.mirror(&mut mirror);
+            document.keep(mirror);
+        }
         if document.size() > self.settings.limits.max_document_bytes {
             return Err(ShadowError::TooLarge);
         }
