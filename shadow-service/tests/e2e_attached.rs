@@ -234,21 +234,16 @@ async fn e2e_what_the_broker_kept_is_no_request() {
     server.stop().await;
 }
 
-/// Not as on AWS: the broker publishes a will as it does anything else.
-#[tokio::test]
-async fn e2e_a_last_will_on_a_shadow_topic_is_served_as_the_help_says() {
-    let Ok(broker) = Mosquitto::start(Config::new()) else {
-        return skip_or_fail("mosquitto");
-    };
-    let server = Server::start(attached(&broker.url())).await.unwrap();
-    let mut client = Client::connect(&broker.url(), "5").await;
-    let mut connect = Vec::from(*b"\x10\x00\x00\x04MQTT\x04\x0e\x00\x3c");
-    let will = r#"{"state":{"reported":{"connected":false}}}"#;
-    for field in ["a-device", "$aws/things/lamp/shadow/update", will] {
+/// Connects, leaves a will, and is gone.
+async fn vanish(broker: &Mosquitto, topic: &str, will: &str) {
+    let fields = ["a-device", topic, will];
+    let length = fields.iter().map(|field| 2 + field.len()).sum::<usize>() + 10;
+    let mut connect = Vec::from([0x10, u8::try_from(length).unwrap()]);
+    connect.extend(b"\x00\x04MQTT\x04\x0e\x00\x3c");
+    for field in fields {
         connect.extend((field.len() as u16).to_be_bytes());
         connect.extend(field.as_bytes());
     }
-    connect[1] = u8::try_from(connect.len() - 2).unwrap();
     let mut device = TcpStream::connect(("127.0.0.1", broker.port()))
         .await
         .unwrap();
@@ -256,18 +251,34 @@ async fn e2e_a_last_will_on_a_shadow_topic_is_served_as_the_help_says() {
     let mut accepted = [0; 4];
     let _ = device.read_exact(&mut accepted).await.unwrap();
     assert_eq!(accepted, [0x20, 2, 0, 0]);
-    drop(device);
-    let answered = async {
-        loop {
-            let message = client.heard.next().await.unwrap().unwrap();
-            if message.topic.ends_with("/update/accepted") {
-                return message;
-            }
-        }
+}
+
+/// On the shadow's own topic not as on AWS, since the broker publishes a will as it does anything
+/// else; on an ordinary one by a rule, as there.
+#[tokio::test]
+async fn e2e_last_wills_are_served_as_the_help_says() {
+    let Ok(broker) = Mosquitto::start(Config::new()) else {
+        return skip_or_fail("mosquitto");
     };
-    let answer = tokio::time::timeout(LIMIT, answered).await.unwrap();
-    let text = core::str::from_utf8(&answer.payload).unwrap();
-    assert!(text.contains(r#"{"connected":false}"#), "{text}");
+    let mut options = attached(&broker.url());
+    options.republish = Vec::from(["presence/+=$aws/things/+/shadow/update".parse().unwrap()]);
+    let server = Server::start(options).await.unwrap();
+    let mut client = Client::connect(&broker.url(), "5").await;
+    for topic in ["$aws/things/lamp/shadow/update", "presence/lamp"] {
+        let will = format!(r#"{{"state":{{"reported":{{"by":"{topic}"}}}}}}"#);
+        vanish(&broker, topic, &will).await;
+        let answered = async {
+            loop {
+                let message = client.heard.next().await.unwrap().unwrap();
+                if &*message.topic == "$aws/things/lamp/shadow/update/accepted" {
+                    return message;
+                }
+            }
+        };
+        let answer = tokio::time::timeout(LIMIT, answered).await.unwrap();
+        let text = core::str::from_utf8(&answer.payload).unwrap();
+        assert!(text.contains(topic), "{text}");
+    }
     server.stop().await;
 }
 

@@ -77,6 +77,7 @@ impl HttpServer {
         let listener = TcpListener::bind(listen).await.map_err(error)?;
         let address = listener.local_addr().map_err(error)?;
         let (stop, stopped) = watch::channel(false);
+        engine.recent().begin();
         let server = Arc::new(Data {
             engine,
             requests: AtomicU64::new(0),

@@ -7,12 +7,16 @@ use crate::{
     write::{self, Members},
 };
 use alloc::{collections::VecDeque, string::String, string::ToString as _, vec::Vec};
+use core::sync::atomic::{AtomicBool, Ordering};
 use shadow_proto::Operation;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The last [`KEPT`] requests.
+/// The last [`KEPT`] requests, from the moment on when there is a page that may show them.
 #[derive(Debug, Default)]
-pub(crate) struct Recent(Mutex<Ring>);
+pub(crate) struct Recent {
+    on: AtomicBool,
+    ring: Mutex<Ring>,
+}
 
 #[derive(Debug, Default)]
 struct Ring {
@@ -34,8 +38,17 @@ struct Entry {
 }
 
 impl Recent {
+    /// Begins to take notes.
+    #[cfg(feature = "http")]
+    pub(crate) fn begin(&self) {
+        self.on.store(true, Ordering::Relaxed);
+    }
+
     /// Notes a request and what it makes the service publish.
     pub(crate) fn note(&self, time: UnixTime, served: &Served<'_>, messages: &[Outgoing]) {
+        if !self.on.load(Ordering::Relaxed) {
+            return;
+        }
         let Request::Shadow(shadow, operation) = served.request else {
             return;
         };
@@ -88,7 +101,7 @@ impl Recent {
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -136,6 +149,7 @@ const KEPT: usize = 100;
 /// Bytes that are kept of a payload.
 const SHOWN: usize = 2048;
 
+#[cfg(feature = "http")]
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +174,8 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_numbers_go_on() {
         let recent = Recent::default();
+        note(&recent, 1, Operation::Update);
+        recent.begin();
         assert_eq!(recent.after(None), r#"{"number":0,"entries":[]}"#);
         for number in 1..=1000 {
             note(&recent, number, Operation::Update);
