@@ -132,7 +132,8 @@ pub struct Found {
     pub reports: Vec<Report>,
 }
 
-/// Measures those whose name `wanted` accepts. Each round has each of them once, beginning with another one each time.
+/// Measures those whose name `wanted` accepts. Each round has each of them once; every other one goes backwards, so that
+/// none is always behind the same one.
 ///
 /// # Panics
 /// When a client loses a request, or does not end.
@@ -158,8 +159,9 @@ pub fn measure(
     }
     for round in 0..effort.rounds {
         let mut order: Vec<&mut Found> = all.iter_mut().collect();
-        let count = order.len().max(1);
-        order.rotate_left(round * ROWS.len().div_ceil(2) % count);
+        if round % 2 == 1 {
+            order.reverse();
+        }
         for found in order {
             let report = run(programs, servers, found.setting, &found.row, effort.time);
             found.reports.push(report);
