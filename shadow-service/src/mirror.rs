@@ -25,8 +25,8 @@ impl Mirror {
         let state = both().map(|mirror| mirror.state.len()).max();
         let metadata = both().map(|mirror| mirror.metadata.len()).max();
         Self {
-            state: String::with_capacity(state.unwrap_or_default()),
-            metadata: String::with_capacity(metadata.unwrap_or_default()),
+            state: String::with_capacity(state.unwrap_or_default() + MORE),
+            metadata: String::with_capacity(metadata.unwrap_or_default() + MORE),
             leaf: String::new(),
             stamp: None,
         }
@@ -34,8 +34,12 @@ impl Mirror {
 
     /// Gives back what will not be needed any more.
     pub(crate) fn done(&mut self) {
-        self.state.shrink_to_fit();
-        self.metadata.shrink_to_fit();
+        for text in [&mut self.state, &mut self.metadata] {
+            // What is little is kept: to give it back costs a copy.
+            if text.capacity() > text.len() + text.len() / 4 + MORE {
+                text.shrink_to_fit();
+            }
+        }
         self.leaf = String::new();
         self.stamp = None;
     }
@@ -104,6 +108,9 @@ impl Mirror {
         self.metadata.push_str(&self.leaf);
     }
 }
+
+/// Bytes by which a text may grow without another place being looked for.
+const MORE: usize = 64;
 
 #[cfg(test)]
 mod tests {
