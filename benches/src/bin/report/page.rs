@@ -47,9 +47,10 @@ pub(super) fn page(results: &Results) -> String {
     let count = |answer| lines.iter().filter(|line| line.met == answer).count();
     let _ = writeln!(
         text,
-        "\n{} of {} are met.",
+        "\n{} of {} are met, {} more by instructions alone.",
         count(Answer::Met),
-        count(Answer::Met) + count(Answer::Missed)
+        lines.len(),
+        count(Answer::ByInstructions)
     );
     round_trips(&mut text, results);
     cases(&mut text, results);
