@@ -160,7 +160,10 @@ fn coverage(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
 /// Survivors make it fail, with their list in `mutants.out/`: whoever runs it compares that with the documentation.
 fn mutation(cx: &Cx, _: &Workspace) -> Result<Done, String> {
     needs(cx, "mutants", "cargo install cargo-mutants --locked")?;
+    // Thousands of builds: what nobody looks at takes most of their time.
     cx.cargo(["mutants", "--package", "shadow-proto"])
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env("CARGO_PROFILE_TEST_DEBUG", "0")
         .limit(LIMIT)
         .run()?;
     Ok(Done::Passed)
