@@ -37,7 +37,7 @@ pub fn hot_paths() -> Vec<Case> {
     cases
 }
 
-/// Runs a case under valgrind's eyes: what is in [`while_counting`] counts.
+/// Runs a case under valgrind's eyes: what `while_counting` does counts.
 pub fn run(case: &Case) {
     let mut step = case.step();
     for _ in 0..WARM_UP {
