@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -143,6 +144,11 @@ impl Mosquitto {
         for _ in 0..5 {
             let port = free_port();
             let ports: Vec<u16> = config.listeners.iter().map(|_| free_port()).collect();
+            let all: BTreeSet<u16> = ports.iter().copied().chain([port]).collect();
+            if all.len() <= ports.len() {
+                // The same one twice: that was free both times.
+                continue;
+            }
             dir.write(
                 "mosquitto.conf",
                 config_file(&config, dir.path(), port, &ports),
@@ -160,7 +166,10 @@ impl Mosquitto {
                         earlier: Vec::new(),
                     });
                 }
-                Err(log) if log.contains("Address already in use") => {}
+                // The second is what it says of a listener for WebSocket, whatever the reason.
+                Err(log)
+                    if log.contains("Address already in use")
+                        || log.contains("Unable to create websockets listener") => {}
                 Err(log) => panic!("mosquitto does not start; its log:\n{log}"),
             }
         }
