@@ -183,6 +183,18 @@ impl Client {
 
     /// What was set for one shadow with [`configure`](Self::configure); `None` if the handle is
     /// stale.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// let lamp = client.add_shadow(ShadowId::classic("lamp")?, Interest::NONE, now)?;
+    /// let mut options = client.shadow_options(lamp).unwrap_or_default();
+    /// options.qos = Some(Qos::AtMostOnce); // and the others as they were
+    /// client.configure(lamp, options, now)?;
+    /// assert_eq!(client.shadow_options(lamp).and_then(|of| of.qos), Some(Qos::AtMostOnce));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn shadow_options(&self, shadow: ShadowHandle) -> Option<ShadowOptions> {
         let entry = self.shadows.get(shadow)?;
