@@ -12,16 +12,20 @@
 #![expect(clippy::std_instead_of_alloc, reason = "an example is std's")]
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
 
+#[path = "../tests/unsynced/mod.rs"]
+mod unsynced;
+
 use core::{future::Future, net::SocketAddr, time::Duration};
-use redb::{StorageBackend, backends::FileBackend};
+use redb::{StorageBackend as _, backends::FileBackend};
 use shadow_proto::{Operation, ShadowId};
 use shadow_service::{
     FileStore, MemoryStore, Service, Settings, Store, UnixTime,
     local::{DynStore, Engine, EngineOptions, Options, Server},
 };
-use std::{collections::BTreeMap, fs, io, path::Path, time::Instant};
+use std::{collections::BTreeMap, fs, path::Path, time::Instant};
 use tokio::task::JoinSet;
 use transport_tokio::{ConnectOptions, Json, RestClient, RestOptions, Update};
+use unsynced::Unsynced;
 
 /// Tasks that send at once.
 const SENDERS: usize = 16;
@@ -163,32 +167,6 @@ fn filled<S: Store>(store: S) -> Service<S> {
             .unwrap();
     }
     service
-}
-
-/// A file that takes no time to sync.
-#[derive(Debug)]
-struct Unsynced(FileBackend);
-
-impl StorageBackend for Unsynced {
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
-    }
-
-    fn set_len(&self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
-    }
 }
 
 /// How long a start with many shadows takes, to the first answer, after a clean end and after a

@@ -5,40 +5,17 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
 
+mod unsynced;
+
 use core::time::Duration;
-use redb::{StorageBackend, backends::FileBackend};
+use redb::backends::FileBackend;
 use shadow_proto::ShadowId;
 use shadow_service::{FileStore, Service, Settings, UnixTime};
-use std::{fs, io, path::Path, time::Instant};
+use std::{fs, path::Path, time::Instant};
 use testkit::TempDir;
+use unsynced::Unsynced;
 
 const LIMIT: Duration = Duration::from_millis(100);
-
-/// A file that takes no time to sync: nobody pulls the plug while it is filled.
-#[derive(Debug)]
-struct Unsynced(FileBackend);
-
-impl StorageBackend for Unsynced {
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
-    }
-}
 
 fn shadow(number: usize) -> ShadowId {
     ShadowId::classic(&format!("thing-{number:06}")).unwrap()
