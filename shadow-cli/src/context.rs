@@ -176,7 +176,7 @@ impl Context {
 
     /// What went wrong with a request over REST, and what may mend it.
     pub(crate) fn explain_rest(&self, error: RestError) -> Problem {
-        let nobody = matches!(error, RestError::Open(_) | RestError::TimedOut);
+        let nobody = matches!(error, RestError::Open(_) | RestError::TimedOut { .. });
         let hint = match self.rest_url.as_deref() {
             None => "--rest-url says where the REST data plane is, if not on the broker's host",
             Some(LOCAL_REST) => "`shadow local --http 8080` serves the REST data plane there",

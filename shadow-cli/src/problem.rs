@@ -113,7 +113,7 @@ impl From<RestError> for Problem {
             RestError::Rejected {
                 rejection, missing, ..
             } => Self::Rejected(rejection, missing.map(Into::into)),
-            RestError::TimedOut => Self::TimedOut(text),
+            RestError::TimedOut { .. } => Self::TimedOut(text),
             RestError::Name(_) => Self::Usage(text),
             _ => Self::Connection(text),
         }

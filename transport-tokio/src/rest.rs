@@ -147,7 +147,7 @@ impl RestClient {
     ) -> Result<Answer, RestError> {
         while let Some(sender) = self.take_idle() {
             match self.attempt(sender, method, signed, body).await {
-                Err(RestError::Broken { sent, .. }) if !sent || method == "GET" => {}
+                Err(RestError::Broken { sent, .. }) if !sent || !changing(method) => {}
                 Ok(answer) => return Ok(answer),
                 Err(error) => return Err(error),
             }
@@ -164,19 +164,20 @@ impl RestClient {
         body: &Bytes,
     ) -> Result<Answer, RestError> {
         let request = request(method, signed, body)?;
+        let changing = changing(method);
         let exchange = async {
             let response = match sender.try_send_request(request).await {
                 Ok(response) => response,
                 Err(mut error) => {
                     let sent = error.take_message().is_none();
-                    return Err(broken(&error.into_error(), sent));
+                    return Err(broken(&error.into_error(), sent, changing));
                 }
             };
-            read(response).await
+            read(response, changing).await
         };
         let answer = timeout(self.shared.options.operation_timeout, exchange)
             .await
-            .map_err(|_| RestError::TimedOut)??;
+            .map_err(|_| RestError::TimedOut { changing })??;
         let mut idle = self.idle();
         if idle.len() < MAX_IDLE {
             idle.push(sender);
@@ -235,11 +236,17 @@ fn request(
     // Checked before; the reason must not quote a header.
     request.map_err(|_| RestError::Broken {
         sent: false,
+        changing: changing(method),
         message: "a header or the target cannot be sent".into(),
     })
 }
 
-async fn read(response: Response<Incoming>) -> Result<Answer, RestError> {
+/// Whether a request of this method may be carried out; a get leaves everything as it is.
+fn changing(method: &str) -> bool {
+    method != "GET"
+}
+
+async fn read(response: Response<Incoming>, changing: bool) -> Result<Answer, RestError> {
     let status = response.status().as_u16();
     let kind = response.headers().get("x-amzn-errortype");
     let kind = kind.and_then(|kind| kind.to_str().ok()).map(str::to_owned);
@@ -247,12 +254,12 @@ async fn read(response: Response<Incoming>) -> Result<Answer, RestError> {
     let body = body
         .collect()
         .await
-        .map_err(|error| broken(&*error, true))?;
+        .map_err(|error| broken(&*error, true, changing))?;
     Ok((status, kind, body.to_bytes()))
 }
 
 /// What broke a connection, if TLS or the proxy knows it better, in their words.
-fn broken(error: &(dyn Error + 'static), sent: bool) -> RestError {
+fn broken(error: &(dyn Error + 'static), sent: bool, changing: bool) -> RestError {
     let mut cause = Some(error);
     while let Some(error) = cause {
         let inner = error.downcast_ref().and_then(io::Error::get_ref);
@@ -265,6 +272,7 @@ fn broken(error: &(dyn Error + 'static), sent: bool) -> RestError {
     }
     RestError::Broken {
         sent,
+        changing,
         message: error.to_string().into(),
     }
 }

@@ -254,7 +254,14 @@ async fn an_update_is_not_sent_twice() {
     let ((), result) = tokio::join!(server, asking);
     let error = result.unwrap_err();
     assert!(
-        matches!(error, RestError::Broken { sent: true, .. }),
+        matches!(
+            error,
+            RestError::Broken {
+                sent: true,
+                changing: true,
+                ..
+            }
+        ),
         "{error:?}"
     );
 }
@@ -267,7 +274,13 @@ async fn what_goes_wrong_is_said() {
     let silent = RestClient::new(options);
     let lamp = shadow();
     let (result, _stream) = tokio::join!(silent.get(&lamp), accept(&listener));
-    assert_eq!(result.unwrap_err(), RestError::TimedOut);
+    let changing = false;
+    assert_eq!(result.unwrap_err(), RestError::TimedOut { changing });
+    let state = json(r#"{"on":true}"#);
+    let update = Update::reported(&state);
+    let (result, _stream) = tokio::join!(silent.update(&lamp, &update), accept(&listener));
+    let changing = true;
+    assert_eq!(result.unwrap_err(), RestError::TimedOut { changing });
 
     let client = RestClient::new(RestOptions::new(&url).unwrap());
     for (bytes, expected) in [

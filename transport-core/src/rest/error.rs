@@ -27,13 +27,18 @@ pub enum RestError {
     Open(OpenError),
     /// The connection broke.
     Broken {
-        /// Whether the request may have been received, and so carried out.
+        /// Whether the request may have been received.
         sent: bool,
+        /// Whether it would change something: if it was sent, it may have been carried out.
+        changing: bool,
         /// What happened.
         message: Box<str>,
     },
-    /// There was no answer in time; the request may have been carried out.
-    TimedOut,
+    /// There was no answer in time.
+    TimedOut {
+        /// Whether the request would change something: it may have been carried out.
+        changing: bool,
+    },
 }
 
 impl RestError {
@@ -46,7 +51,7 @@ impl RestError {
             | Self::Undecodable(_)
             | Self::Open(_)
             | Self::Broken { .. }
-            | Self::TimedOut => None,
+            | Self::TimedOut { .. } => None,
         }
     }
 
@@ -60,7 +65,7 @@ impl RestError {
             | Self::Undecodable(_)
             | Self::Open(_)
             | Self::Broken { .. }
-            | Self::TimedOut => None,
+            | Self::TimedOut { .. } => None,
         }
     }
 
@@ -106,19 +111,27 @@ impl fmt::Display for RestError {
             }
             Self::Undecodable(error) => write!(f, "the answer cannot be read: {error}"),
             Self::Open(error) => error.fmt(f),
-            Self::Broken { sent, message } => {
-                write!(f, "the connection broke: {message}; ")?;
-                f.write_str(match sent {
-                    true => "the request may have been carried out",
-                    false => "the request was not sent",
+            Self::Broken {
+                sent,
+                changing,
+                message,
+            } => {
+                write!(f, "the connection broke: {message}")?;
+                f.write_str(match (sent, changing) {
+                    (true, true) => CARRIED_OUT,
+                    (true, false) => "",
+                    (false, _) => "; the request was not sent",
                 })
             }
-            Self::TimedOut => {
-                f.write_str("no answer in time; the request may have been carried out")
+            Self::TimedOut { changing } => {
+                f.write_str("no answer in time")?;
+                f.write_str(if *changing { CARRIED_OUT } else { "" })
             }
         }
     }
 }
+
+const CARRIED_OUT: &str = "; the request may have been carried out";
 
 impl core::error::Error for RestError {}
 
@@ -137,5 +150,42 @@ impl From<DecodeError> for RestError {
 impl From<OpenError> for RestError {
     fn from(error: OpenError) -> Self {
         Self::Open(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn only_what_changes_something_may_have_been_carried_out() {
+        let broken = |sent, changing| RestError::Broken {
+            sent,
+            changing,
+            message: "reset".into(),
+        };
+        for (error, text) in [
+            (
+                RestError::TimedOut { changing: true },
+                "no answer in time; the request may have been carried out",
+            ),
+            (RestError::TimedOut { changing: false }, "no answer in time"),
+            (
+                broken(true, true),
+                "the connection broke: reset; the request may have been carried out",
+            ),
+            (broken(true, false), "the connection broke: reset"),
+            (
+                broken(false, true),
+                "the connection broke: reset; the request was not sent",
+            ),
+            (
+                broken(false, false),
+                "the connection broke: reset; the request was not sent",
+            ),
+        ] {
+            assert_eq!(error.to_string(), text);
+        }
     }
 }
