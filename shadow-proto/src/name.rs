@@ -4,6 +4,10 @@ use alloc::{borrow::ToOwned, boxed::Box};
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
+mod shadow_id;
+
+pub use shadow_id::ShadowId;
+
 /// Longest thing name, in bytes (AWS IoT quotas).
 ///
 /// ```
@@ -29,92 +33,6 @@ pub const MAX_SHADOW_NAME: usize = 64;
 pub const MAX_CLIENT_TOKEN: usize = 64;
 /// Longest token prefix, in bytes: leaves room for the counter within [`MAX_CLIENT_TOKEN`].
 pub const MAX_TOKEN_PREFIX: usize = 40;
-
-/// A shadow: a thing name, and a shadow name unless it is the thing's classic shadow.
-///
-/// ```
-/// use shadow_proto::ShadowId;
-///
-/// let classic = ShadowId::classic("lamp")?;
-/// let named = ShadowId::named("lamp", "config")?;
-/// assert_eq!(classic.to_string(), "lamp");
-/// assert_eq!(named.to_string(), "lamp~config");
-/// assert!(ShadowId::classic("no/slashes").is_err());
-/// # Ok::<(), shadow_proto::NameError>(())
-/// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ShadowId {
-    thing: Box<str>,
-    shadow: Option<Box<str>>,
-}
-
-impl ShadowId {
-    /// The classic (unnamed) shadow of `thing`.
-    ///
-    /// # Errors
-    /// [`NameError`] unless `thing` is 1 to 128 of `a-z A-Z 0-9 : _ -`.
-    pub fn classic(thing: &str) -> Result<Self, NameError> {
-        check_thing_name(thing)?;
-        Ok(Self {
-            thing: thing.into(),
-            shadow: None,
-        })
-    }
-
-    /// The shadow of `thing` called `shadow`.
-    ///
-    /// # Errors
-    /// [`NameError`] unless `thing` is 1 to 128 of `a-z A-Z 0-9 : _ -` and `shadow` is 1 to 64
-    /// of these and `$`.
-    pub fn named(thing: &str, shadow: &str) -> Result<Self, NameError> {
-        check_thing_name(thing)?;
-        check_shadow_name(shadow)?;
-        Ok(Self {
-            thing: thing.into(),
-            shadow: Some(shadow.into()),
-        })
-    }
-
-    /// The classic shadow of `thing` when `shadow` is `None`, else the named one.
-    ///
-    /// # Errors
-    /// As [`classic`](Self::classic) and [`named`](Self::named).
-    pub fn new(thing: &str, shadow: Option<&str>) -> Result<Self, NameError> {
-        match shadow {
-            None => Self::classic(thing),
-            Some(shadow) => Self::named(thing, shadow),
-        }
-    }
-
-    /// The thing's name.
-    #[must_use]
-    pub fn thing(&self) -> &str {
-        &self.thing
-    }
-
-    /// The shadow's name; `None` for the classic shadow.
-    #[must_use]
-    pub fn shadow(&self) -> Option<&str> {
-        self.shadow.as_deref()
-    }
-}
-
-/// `thing`, or `thing~shadow`, as the service's own messages write it.
-impl fmt::Display for ShadowId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.thing)?;
-        match &self.shadow {
-            None => Ok(()),
-            Some(shadow) => write!(f, "~{shadow}"),
-        }
-    }
-}
-
-impl fmt::Debug for ShadowId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ShadowId({self})")
-    }
-}
 
 /// Checks a thing name: 1 to 128 of `a-z A-Z 0-9 : _ -`.
 ///

@@ -18,11 +18,15 @@ use crate::{
 use alloc::{boxed::Box, vec::Vec};
 
 /// One shadow. Kept small: a fleet back end may hold very many that are idle.
+///
+/// The fields stand in this order so that a message for any of them loads two lines of the cache
+/// here, and a line each for its place in the index and for its name: `a_message_reads_two_lines`.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Shadow {
     pub(crate) id: ShadowId,
-    pub(crate) thing: u32,
-    pub(crate) options: Option<Box<ShadowOptions>>,
+    /// The get that fetches its document.
+    pub(crate) resync: Option<RequestId>,
     pub(crate) interest: Interest,
     /// What operations have used and keep.
     pub(crate) used: Interest,
@@ -47,25 +51,26 @@ pub(crate) struct Shadow {
     pub(crate) ready: bool,
     /// Whether `Ready` is owed once all filters are granted, without a get.
     pub(crate) ready_due: bool,
-    /// Unfinished requests of each operation that need its filters.
-    pub(crate) users: [u32; 3],
-    /// No SUBSCRIBE before this time.
-    pub(crate) resubscribe_at: Option<Instant>,
-    /// The get that fetches its document.
-    pub(crate) resync: Option<RequestId>,
-    /// Whether the application asked for it.
+    /// Whether the application asked for the get that fetches its document.
     pub(crate) resync_asked: bool,
-    /// When that get is made.
-    pub(crate) resync_at: Option<Instant>,
     /// Whether its document is still to be fetched: the get failed, or was not made yet.
     pub(crate) unsynced: bool,
+    pub(crate) versions: Versions,
+    // Below, what an idle shadow's message does not need.
+    pub(crate) options: Option<Box<ShadowOptions>>,
+    /// No SUBSCRIBE before this time.
+    pub(crate) resubscribe_at: Option<Instant>,
+    /// When the get that fetches its document is made.
+    pub(crate) resync_at: Option<Instant>,
     /// When one was last made.
     pub(crate) resynced_at: Option<Instant>,
     /// The newest delta that came before the document.
     pub(crate) held: Option<Box<Held>>,
     /// The newest update that may be merged with a newer one.
     pub(crate) latest: Option<RequestId>,
-    pub(crate) versions: Versions,
+    pub(crate) thing: u32,
+    /// Unfinished requests of each operation that need its filters.
+    pub(crate) users: [u32; 3],
 }
 
 /// A delta that waits for the document.
@@ -101,7 +106,9 @@ pub(crate) struct Shadows {
     by_thing: Index,
 }
 
+/// At the start of a line of the cache, which has 64 bytes on most processors.
 #[derive(Debug, Default)]
+#[repr(C, align(64))]
 struct Slot {
     generation: u32,
     shadow: Option<Shadow>,
@@ -118,7 +125,7 @@ impl Shadows {
                 .slots
                 .get(slot as usize)
                 .and_then(|entry| entry.shadow.as_ref());
-            entry.is_some_and(|entry| entry.id.thing() == thing && entry.id.shadow() == shadow)
+            entry.is_some_and(|entry| entry.id.is(thing, shadow))
         })?;
         let generation = self.slots.get(slot as usize)?.generation;
         Some(ShadowHandle { slot, generation })
@@ -295,6 +302,22 @@ pub(crate) const fn answers(operation: Operation) -> Interest {
 mod tests {
     use super::*;
     use alloc::format;
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn a_message_reads_two_lines() {
+        use core::mem::{offset_of, size_of};
+        assert_eq!(size_of::<Slot>(), 4 * 64);
+        // The option takes no room of its own.
+        let shadow = offset_of!(Slot, shadow);
+        let versions = shadow + offset_of!(Shadow, versions);
+        assert!(shadow + offset_of!(Shadow, unsynced) < versions);
+        assert_eq!(
+            versions + Versions::HOT,
+            2 * 64,
+            "with them the second line ends"
+        );
+    }
 
     #[test]
     fn things_that_come_and_go_leave_nothing_behind() {

@@ -8,29 +8,30 @@ use crate::{time::Timestamp, wire::Version};
 use core::{cmp::Ordering, time::Duration};
 use serde::{Deserialize, Serialize};
 
-/// What is known of one shadow's versions.
+/// What is known of one shadow's versions. In this order since a delta reads no more than `HOT`.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[repr(C)]
 pub(crate) struct Versions {
     /// The newest version seen in this epoch on any topic, and the latest time.
     pub(crate) newest: Option<(u64, u64)>,
     /// The newest delta delivered.
     pub(crate) delta: Option<u64>,
+    /// When the count began anew: what is older is of the old shadow, whatever its version.
+    #[serde(default)]
+    pub(crate) since: u64,
+    /// Counts the deletes seen.
+    pub(crate) epoch: u32,
+    /// A delete was seen and nothing of a new shadow yet: `newest` is of the old one.
+    pub(crate) deleted: bool,
     /// The newest documents delivered.
     pub(crate) documents: Option<u64>,
     /// The newest accepted update of another client delivered, and which of the 64 versions up to
     /// it: these answers are not cumulative, so an older one that was not seen is still news.
     pub(crate) updates: (u64, u64),
-    /// Counts the deletes seen.
-    pub(crate) epoch: u32,
-    /// A delete was seen and nothing of a new shadow yet: `newest` is of the old one.
-    pub(crate) deleted: bool,
     /// The version that was deleted last, if the count went on from there: what is not above it
     /// is of the old shadow.
     #[serde(default)]
     pub(crate) floor: u64,
-    /// When the count began anew: what is older is of the old shadow, whatever its version.
-    #[serde(default)]
-    pub(crate) since: u64,
     /// The newest version whose whole document was fetched.
     #[serde(default)]
     pub(crate) settled: u64,
@@ -77,6 +78,10 @@ pub(crate) struct Gaps {
 }
 
 impl Versions {
+    /// How many bytes at the beginning a delta that is news needs.
+    #[cfg(test)]
+    pub(crate) const HOT: usize = core::mem::offset_of!(Self, documents);
+
     pub(crate) fn delta(
         &mut self,
         version: Version,
