@@ -2,7 +2,7 @@
 
 use crate::name::{MAX_CLIENT_TOKEN, MAX_TOKEN_PREFIX, NameError, NameKind, check, is_thing_byte};
 use alloc::boxed::Box;
-use core::{fmt, hash, str::FromStr};
+use core::{fmt, hash, num::NonZeroU8, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 /// What a client writes into a request so that it can tell the answer: at most 64 bytes of UTF-8.
@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 /// Held inline, so making and matching one allocates nothing.
 #[derive(Clone, Copy)]
 pub struct ClientToken {
-    length: u8,
-    bytes: [u8; MAX_CLIENT_TOKEN],
+    /// So that a token that may be missing takes no more room than one.
+    length: NonZeroU8,
+    /// Zero after its end.
+    words: [[u8; 8]; MAX_CLIENT_TOKEN / 8],
 }
 
 impl ClientToken {
@@ -21,52 +23,74 @@ impl ClientToken {
     /// [`NameError`] if it is empty or longer than 64 bytes.
     pub fn new(text: &str) -> Result<Self, NameError> {
         let kind = NameKind::ClientToken;
-        if text.is_empty() {
-            return Err(NameError::Empty { kind });
-        }
+        let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
+        let length = NonZeroU8::new(length).ok_or(NameError::Empty { kind })?;
         let too_long = NameError::TooLong {
             kind,
             length: text.len(),
             max: MAX_CLIENT_TOKEN,
         };
-        let mut bytes = [0; MAX_CLIENT_TOKEN];
-        bytes
+        let mut words = [[0; 8]; MAX_CLIENT_TOKEN / 8];
+        words
+            .as_flattened_mut()
             .get_mut(..text.len())
             .ok_or(too_long)?
             .copy_from_slice(text.as_bytes());
-        Ok(Self {
-            length: text.len() as u8,
-            bytes,
-        })
+        Ok(Self { length, words })
     }
 
     /// `prefix`, a hyphen, `counter` and a point and `slot`, both by the [`DIGITS`]. It always
     /// fits: 40 + 1 + 11 + 1 + 4 bytes.
     pub(crate) fn generate(prefix: &TokenPrefix, counter: u64, slot: u32) -> Self {
         debug_assert!(slot < 1 << 24, "slots are bounded by the configuration");
-        let mut token = prefix.start;
-        token.push_number(counter);
-        token.push(b'.');
-        token.push_number(u64::from(slot));
-        token
-    }
-
-    fn push_number(&mut self, number: u64) {
-        let mut place = number.checked_ilog2().unwrap_or_default() / 6;
-        loop {
-            let digit = (number >> (place * 6)) as usize % DIGITS.len();
-            self.push(DIGITS.get(digit).copied().unwrap_or_default());
-            let Some(next) = place.checked_sub(1) else {
-                return;
-            };
-            place = next;
+        let slot = Digits::of(u64::from(slot)).after(b'.');
+        match counter < 1 << 42 {
+            true => prefix.start.then(Digits::of(counter), slot),
+            false => Self::generate_long(prefix, counter, slot),
         }
     }
 
-    fn push(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(usize::from(self.length)) {
-            *place = byte;
-            self.length += 1;
+    #[cold]
+    fn generate_long(prefix: &TokenPrefix, counter: u64, slot: Digits) -> Self {
+        let mut token = prefix.start;
+        token.append(Digits::of(counter >> 42));
+        token.append(Digits::seven_of(counter % (1 << 42)));
+        token.append(slot);
+        token
+    }
+
+    /// Appends both. Word by word, in registers: a token is copied right after, which would have to wait for what
+    /// was written otherwise.
+    #[inline]
+    fn then(&self, one: Digits, two: Digits) -> Self {
+        let (low, high) = shifted(two.text, one.length);
+        let length = self.length.get();
+        let (low, middle) = shifted(low | one.text, length % 8);
+        let (over, high) = shifted(high, length % 8);
+        let mut ahead = (length / 8) as i8;
+        let words = self.words.map(|word| {
+            let more = match ahead {
+                0 => low,
+                -1 => middle | over,
+                -2 => high,
+                _ => 0,
+            };
+            ahead -= 1;
+            (u64::from_le_bytes(word) | more).to_le_bytes()
+        });
+        Self {
+            length: self.length.saturating_add(one.length + two.length),
+            words,
+        }
+    }
+
+    fn append(&mut self, digits: Digits) {
+        let length = usize::from(self.length.get());
+        let place = self.words.as_flattened_mut().iter_mut().skip(length);
+        let text = digits.text.to_le_bytes();
+        for (byte, digit) in place.zip(text).take(digits.length.into()) {
+            *byte = digit;
+            self.length = self.length.saturating_add(1);
         }
     }
 
@@ -76,10 +100,65 @@ impl ClientToken {
         core::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
-    fn as_bytes(&self) -> &[u8] {
-        let length = usize::from(self.length);
-        self.bytes.get(..length).unwrap_or_default()
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        let length = usize::from(self.length.get());
+        self.words.as_flattened().get(..length).unwrap_or_default()
     }
+}
+
+/// Some bytes of a token, eight at most, the first of them lowest.
+#[derive(Clone, Copy)]
+struct Digits {
+    text: u64,
+    length: u8,
+}
+
+impl Digits {
+    const NONE: Self = Self { text: 0, length: 0 };
+
+    /// A number below 2^48.
+    #[inline]
+    fn of(mut number: u64) -> Self {
+        let mut digits = Self::NONE;
+        loop {
+            digits = digits.after(digit(number));
+            number >>= 6;
+            if number == 0 {
+                return digits;
+            }
+        }
+    }
+
+    /// A number below 2^42, with the zeros that it begins with.
+    fn seven_of(number: u64) -> Self {
+        let places = 0..7;
+        places.fold(Self::NONE, |digits, place| {
+            digits.after(digit(number >> (6 * place)))
+        })
+    }
+
+    #[inline]
+    fn after(self, byte: u8) -> Self {
+        Self {
+            text: self.text << 8 | u64::from(byte),
+            length: self.length + 1,
+        }
+    }
+}
+
+/// A word behind so many bytes, seven at most, and what is carried into the next one.
+#[inline]
+fn shifted(word: u64, bytes: u8) -> (u64, u64) {
+    let bits = u32::from(bytes % 8 * 8);
+    (word << bits, word >> 1 >> (63 - bits))
+}
+
+/// The digit for the lowest six bits.
+#[inline]
+fn digit(number: u64) -> u8 {
+    let digit = DIGITS.get((number % 64) as usize);
+    digit.copied().unwrap_or_default()
 }
 
 impl PartialEq for ClientToken {
@@ -172,7 +251,7 @@ impl TokenPrefix {
             is_thing_byte,
         )?;
         let mut start = ClientToken::new(prefix)?;
-        start.push(b'-');
+        start.append(Digits::NONE.after(b'-'));
         Ok(Self { start })
     }
 
@@ -188,6 +267,41 @@ impl TokenPrefix {
         let (counter, rest) = read_number(rest, u64::BITS)?;
         let (slot, rest) = read_number(rest.strip_prefix(b".")?, 24)?;
         rest.is_empty().then_some((counter, slot as u32))
+    }
+
+    /// Whether a token of this prefix may begin like that.
+    #[inline]
+    pub(crate) fn begins(&self, head: &[u8]) -> bool {
+        let start = self.start.words.as_flattened().get(..head.len());
+        start.is_some_and(|start| same(head, start))
+    }
+}
+
+/// The slot that a generated token with this end names. Of another token it says nothing.
+#[inline]
+pub(crate) fn slot_in(end: u128) -> usize {
+    let (mut slot, mut rest) = (0, end as u64);
+    for place in 0..4 {
+        let value = VALUES.get((rest & 0xff) as usize);
+        match value {
+            Some(value) if *value != NO_DIGIT => slot |= usize::from(*value) << (6 * place),
+            Some(_) | None => break,
+        }
+        rest >>= 8;
+    }
+    slot
+}
+
+/// Whether two texts of one length are the same; looks at eight bytes at a time.
+#[inline]
+fn same(one: &[u8], other: &[u8]) -> bool {
+    match (one.last_chunk::<8>(), other.last_chunk::<8>()) {
+        (Some(last), Some(of_other)) => {
+            let mut words = one.chunks_exact(8).zip(other.chunks_exact(8));
+            let word = |chunk: &[u8]| chunk.try_into().map_or(0, u64::from_ne_bytes);
+            last == of_other && words.all(|(one, other)| word(one) == word(other))
+        }
+        _ => one.iter().eq(other),
     }
 }
 
@@ -210,7 +324,7 @@ const NO_DIGIT: u8 = u8::MAX;
 
 /// The number of at most this many bits that `rest` begins with, and what follows it.
 ///
-/// Only the spelling that `push_number` writes: a second spelling would be a foreign token.
+/// Only the spelling that [`Digits`] writes: a second spelling would be a foreign token.
 fn read_number(rest: &[u8], bits: u32) -> Option<(u64, &[u8])> {
     let (mut number, mut rest) = read_digit(rest)?;
     let first = number;
@@ -268,6 +382,29 @@ mod tests {
         assert_eq!(prefix.read("p-G0000000000.0"), None);
         assert_eq!(prefix.read("p-100000000000.0"), None);
         assert_eq!(prefix.read("p-1.10000"), None);
+    }
+
+    #[test]
+    fn tokens_are_recognised_by_both_ends() {
+        for length in 1..=40 {
+            let prefix = TokenPrefix::new(&"p".repeat(length)).unwrap();
+            let numbers = [1, 63, 64, 4095, 4096, 262_143, 262_144, (1 << 24) - 1];
+            for (counter, slot) in numbers.into_iter().flat_map(|n| numbers.map(|m| (n, m))) {
+                let token = ClientToken::generate(&prefix, counter, slot as u32);
+                let bytes = token.as_bytes();
+                let Some((head, end)) = bytes.split_last_chunk() else {
+                    assert!(bytes.len() < 16, "{token}");
+                    continue;
+                };
+                assert_eq!(slot_in(u128::from_be_bytes(*end)), slot as usize, "{token}");
+                assert!(prefix.begins(head), "{token}");
+                for at in 0..head.len() {
+                    let mut other = head.to_vec();
+                    other[at] ^= 1;
+                    assert!(!prefix.begins(&other), "{other:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ impl Client {
     #[doc(hidden)]
     pub fn check_invariants(&self) {
         self.outputs.check_invariants();
+        self.requests.check_flying(&self.config.token_prefix);
         let mut in_flight = 0;
         let mut users = BTreeMap::new();
         for request in self.requests.iter() {

@@ -379,8 +379,10 @@ impl Client {
             };
             entry.place = Place::InFlight;
             entry.stage = entry.stage.max(Stage::Sent);
+            let ends = entry.publish_only && entry.qos == Qos::AtMostOnce;
+            self.requests.took_off(request);
             self.stats.publishes += 1;
-            if entry.publish_only && entry.qos == Qos::AtMostOnce {
+            if ends {
                 self.finish(request, Ok(Accepted::Published), None);
                 self.settle();
             }

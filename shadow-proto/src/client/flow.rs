@@ -13,6 +13,7 @@ use crate::{
     failure::{Failure, NotSent, PubackCode, Stage},
     request::{Interest, WhenOffline},
     time::Instant,
+    token::ClientToken,
     topic::{Operation, Topic},
 };
 use alloc::{boxed::Box, vec::Vec};
@@ -213,6 +214,8 @@ impl Client {
                 let left = deadline.saturating_since(self.now);
                 Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0))
             });
+        let generates = request.has_token() && request.own_token.is_none();
+        let token = generates.then(|| self.generate(counter, id.slot));
         self.outputs.push(Output::Publish {
             id: PublishId {
                 counter,
@@ -220,31 +223,11 @@ impl Client {
             },
             request: id,
             topic: Topic::new(&shadow.id, operation.request()).spell(&self.config.topic_prefix),
-            payload: self.payload(request),
+            payload: payload(request, token.as_ref()),
             qos: request.qos,
             expiry,
         });
-    }
-
-    fn payload(&self, request: &Request) -> Box<[u8]> {
-        let body = &*request.body;
-        let member: &[u8] = match body.is_empty() {
-            true => br#"{"clientToken":"#,
-            false => br#","clientToken":"#,
-        };
-        match &request.own_token {
-            Some(token) => {
-                let quoted = serde_json::to_string(token.as_str()).unwrap_or_default();
-                joined(&[body, member, quoted.as_bytes(), b"}"])
-            }
-            None if request.has_token() => {
-                let token = self.generate(request.counter, request.id.slot);
-                let token = token.as_str().as_bytes();
-                joined(&[body, member, b"\"", token, b"\"}"])
-            }
-            None if body.is_empty() => Box::default(),
-            None => joined(&[body, b"}"]),
-        }
+        self.requests.launches(id, token.as_ref());
     }
 
     /// Counts a publish against the connection's rate.
@@ -398,10 +381,29 @@ impl Client {
             return;
         }
         let thing = request.thing;
+        self.requests.landed(id);
         self.in_flight -= 1;
         if let Some(entry) = self.shadows.thing_mut(thing) {
             entry.in_flight -= 1;
         }
+    }
+}
+
+/// What is published for a request: its token is the caller's own, or the one generated, or there is none.
+fn payload(request: &Request, generated: Option<&ClientToken>) -> Box<[u8]> {
+    let body = &*request.body;
+    let member: &[u8] = match body.is_empty() {
+        true => br#"{"clientToken":"#,
+        false => br#","clientToken":"#,
+    };
+    match (&request.own_token, generated) {
+        (Some(token), _) => {
+            let quoted = serde_json::to_string(token.as_str()).unwrap_or_default();
+            joined(&[body, member, quoted.as_bytes(), b"}"])
+        }
+        (None, Some(token)) => joined(&[body, member, b"\"", token.as_bytes(), b"\"}"]),
+        (None, None) if body.is_empty() => Box::default(),
+        (None, None) => joined(&[body, b"}"]),
     }
 }
 

@@ -242,7 +242,7 @@ impl Client {
     #[must_use]
     pub fn request_of(&self, token: &str) -> Option<RequestId> {
         let prefix = &self.config.token_prefix;
-        Some(self.requests.live(token, prefix)?.id)
+        self.requests.live(token, prefix)
     }
 
     /// How far a request got; `None` once it is over.

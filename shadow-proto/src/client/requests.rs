@@ -8,7 +8,7 @@ use crate::{
     failure::Stage,
     request::{Retry, WhenOffline},
     time::Instant,
-    token::{ClientToken, TokenPrefix},
+    token::{ClientToken, TokenPrefix, slot_in},
     topic::Operation,
 };
 use alloc::{
@@ -175,9 +175,24 @@ pub(crate) struct Past {
     pub(crate) answered: bool,
 }
 
+/// The token of the try in flight of the request in a slot. Apart from the rest, which is many times larger, so
+/// that the answer to one of ten thousand requests finds its own in a cache; and as text, so that it is compared
+/// and not read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Flying {
+    /// Its last sixteen bytes, the last one lowest.
+    end: u128,
+    /// `None` if nothing is in flight.
+    serial: Option<NonZeroU64>,
+    /// How long it is; 0 of a token of the caller's own or of less than sixteen bytes, which are found otherwise.
+    length: u8,
+}
+
 #[derive(Debug)]
 pub(crate) struct Requests {
     slots: Vec<Option<Request>>,
+    /// As long as `slots`.
+    flying: Vec<Flying>,
     free: Vec<u32>,
     next_serial: NonZeroU64,
     next_counter: u64,
@@ -194,6 +209,7 @@ impl Requests {
     pub(crate) fn new(max_past: usize) -> Self {
         Self {
             slots: Vec::new(),
+            flying: Vec::new(),
             free: Vec::new(),
             next_serial: NonZeroU64::MIN,
             next_counter: 1,
@@ -209,6 +225,7 @@ impl Requests {
     pub(crate) fn next_id(&mut self) -> RequestId {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
+            self.flying.push(Flying::default());
             (self.slots.len() - 1) as u32
         });
         let serial = self.next_serial;
@@ -248,6 +265,34 @@ impl Requests {
             .get_mut(id.slot as usize)?
             .as_mut()
             .filter(|request| request.id == id)
+    }
+
+    /// What the current try of a request, which is not in flight yet, is sent with; `None` is a token of the caller's
+    /// own, or none.
+    pub(crate) fn launches(&mut self, id: RequestId, token: Option<&ClientToken>) {
+        let token = token.map(ClientToken::as_bytes).unwrap_or_default();
+        if let Some(place) = self.flying.get_mut(id.slot as usize) {
+            let end = token.last_chunk();
+            *place = end.map_or_else(Flying::default, |end| Flying {
+                end: u128::from_be_bytes(*end),
+                serial: None,
+                length: token.len() as u8,
+            });
+        }
+    }
+
+    /// The driver took the current try of a request.
+    pub(crate) fn took_off(&mut self, id: RequestId) {
+        if let Some(place) = self.flying.get_mut(id.slot as usize) {
+            place.serial = Some(id.serial);
+        }
+    }
+
+    /// The current try of a request is not in flight any more.
+    pub(crate) fn landed(&mut self, id: RequestId) {
+        if let Some(place) = self.flying.get_mut(id.slot as usize) {
+            *place = Flying::default();
+        }
     }
 
     pub(crate) fn by_slot(&self, slot: u32) -> Option<&Request> {
@@ -341,7 +386,8 @@ impl Requests {
         let Some(token) = token else {
             return Owner::Nobody;
         };
-        match self.live(token, prefix) {
+        let live = self.live(token, prefix).and_then(|id| self.get(id));
+        match live {
             Some(request) if request.shadow == shadow => Owner::Live(request.id),
             Some(_) | None if self.past.is_empty() => Owner::Foreign,
             Some(_) | None if prefix.read(token).is_some() => {
@@ -353,11 +399,31 @@ impl Requests {
     }
 
     /// The request not yet over, one of whose tries was sent with this token.
-    pub(crate) fn live(&self, token: &str, prefix: &TokenPrefix) -> Option<&Request> {
+    #[inline]
+    pub(crate) fn live(&self, token: &str, prefix: &TokenPrefix) -> Option<RequestId> {
+        let known = self.live_generated(token.as_bytes(), prefix);
+        known.or_else(|| self.live_other(token, prefix))
+    }
+
+    /// As a rule it is a try in flight with a token that was generated.
+    #[inline]
+    fn live_generated(&self, token: &[u8], prefix: &TokenPrefix) -> Option<RequestId> {
+        let (head, end) = token.split_last_chunk()?;
+        let end = u128::from_be_bytes(*end);
+        let slot = slot_in(end);
+        let flying = self.flying.get(slot)?;
+        let serial = flying.serial?;
+        let same = flying.end == end && usize::from(flying.length) == token.len();
+        let slot = slot as u32;
+        (same && prefix.begins(head)).then_some(RequestId { serial, slot })
+    }
+
+    #[inline(never)]
+    fn live_other(&self, token: &str, prefix: &TokenPrefix) -> Option<RequestId> {
         if let Some((counter, slot)) = prefix.read(token) {
             let request = self.by_slot(slot)?;
             let sent = request.counter == counter && request.place == Place::InFlight;
-            return (sent || request.earlier.contains(&counter)).then_some(request);
+            return (sent || request.earlier.contains(&counter)).then_some(request.id);
         }
         if self.own_tokens.is_empty() {
             return None;
@@ -365,7 +431,24 @@ impl Requests {
         let token = ClientToken::new(token).ok()?;
         let request = self.get(*self.own_tokens.get(&token)?)?;
         let sent = request.place == Place::InFlight || !request.earlier.is_empty();
-        sent.then_some(request)
+        sent.then_some(request.id)
+    }
+
+    /// Checks that the table of tokens in flight agrees with the requests.
+    #[cfg(any(test, fuzzing, debug_assertions))]
+    pub(crate) fn check_flying(&self, prefix: &TokenPrefix) {
+        debug_assert_eq!(self.flying.len(), self.slots.len());
+        for (flying, request) in self.flying.iter().zip(&self.slots) {
+            let request = request.as_ref();
+            let request = request.filter(|request| request.place == Place::InFlight);
+            let serial = request.map(|request| request.id.serial);
+            debug_assert_eq!(flying.serial, serial, "what is in flight is known");
+            if let Some(request) = request.filter(|_| flying.length > 0) {
+                let token = ClientToken::generate(prefix, request.counter, request.id.slot);
+                let found = self.live_generated(token.as_bytes(), prefix);
+                debug_assert_eq!(found, Some(request.id), "and by its token");
+            }
+        }
     }
 
     fn past(&self, token: &str, shadow: ShadowHandle, from: usize) -> Owner {
