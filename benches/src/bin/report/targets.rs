@@ -111,7 +111,7 @@ const RATIOS: [Ratio; 8] = [
     Ratio {
         what: "service, 1 KB update in process",
         group: "service",
-        inputs: |_| true,
+        inputs: |input| input == benches::service::WHOLE,
         with: "bare RawValue parse of the request",
         most: 8.0,
     },
