@@ -62,6 +62,11 @@ fn a_request_is_published_with_few() {
 }
 
 #[test]
+fn the_service_serves_an_update_with_few() {
+    assert_eq!(over(17, &benches::service::cases()), []);
+}
+
+#[test]
 fn an_idle_shadow_takes_little_memory() {
     const SHADOWS: usize = 100_000;
     let mut kept = None;

@@ -1,109 +1,168 @@
 //! What desired has and reported lacks.
 
 use crate::{
-    mirror::Mirror,
-    value::{NumberEquality, Object, Value},
-    write::{self, Members},
+    document::Section,
+    sheet::{Member, Sheet, Siblings},
+    value::{Number, NumberEquality, Value},
 };
 use alloc::{string::String, vec::Vec};
-use shadow_proto::Timestamp;
 
 /// The difference between two sections, never empty: a view of desired, so that its metadata
 /// is desired's.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Delta<'a> {
-    members: Vec<(&'a str, Part<'a>)>,
+    sheet: &'a Sheet,
+    parts: Vec<Part>,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
-enum Part<'a> {
-    /// Reported lacks it, or holds something else.
-    Whole(&'a Value<Timestamp>),
-    /// Both hold an object, and something in it differs.
-    Inner(Delta<'a>),
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Part {
+    /// Reported lacks this member of desired, or holds something else.
+    Whole(usize),
+    /// Both hold an object, and something in it differs: what follows.
+    Open(usize),
+    Close,
 }
 
 impl<'a> Delta<'a> {
     /// Compares desired with reported: linear in both.
-    pub(crate) fn between(
-        desired: &'a Object<Timestamp>,
-        reported: &Object<Timestamp>,
-        numbers: NumberEquality,
-    ) -> Option<Self> {
-        let mut members = Vec::new();
-        let mut reported = reported.members().iter().peekable();
-        for (name, wanted) in desired.iter() {
+    pub(crate) fn of(sheet: &'a Sheet, numbers: NumberEquality) -> Option<Self> {
+        let inside = |section: Section| Some(sheet.inside(sheet.section(section.as_str())?));
+        let desired = inside(Section::Desired)?;
+        let reported = inside(Section::Reported).unwrap_or(Siblings::NONE);
+        let mut delta = Self {
+            sheet,
+            parts: Vec::new(),
+        };
+        delta.compare(desired, reported, numbers);
+        (!delta.parts.is_empty()).then_some(delta)
+    }
+
+    fn compare(&mut self, mut desired: Siblings, mut reported: Siblings, numbers: NumberEquality) {
+        let sheet = self.sheet;
+        while let Some(wanted) = desired.peek(sheet) {
             // Both are sorted by name, so one pass finds every partner.
-            while reported.next_if(|(key, _)| **key < *name).is_some() {}
-            let is = reported.next_if(|(key, _)| **key == *name);
-            let part = match (wanted, is.map(|(_, value)| value)) {
-                (Value::Object(wanted), Some(Value::Object(is))) => {
-                    Self::between(wanted, is, numbers).map(Part::Inner)
+            let is = reported.find(sheet, sheet.bare_name(wanted));
+            match is.map(|at| (at, sheet.member(at))) {
+                Some((at, is)) if sheet.is_object(wanted) && sheet.is_object(&is) => {
+                    let before = self.parts.len();
+                    self.parts.push(Part::Open(desired.at));
+                    self.compare(sheet.inside(desired.at), sheet.inside(at), numbers);
+                    if self.parts.len() == before + 1 {
+                        self.parts.truncate(before);
+                    } else {
+                        self.parts.push(Part::Close);
+                    }
                 }
-                (wanted, Some(is)) if wanted.same(is, numbers) => None,
-                (wanted, Some(_) | None) => Some(Part::Whole(wanted)),
-            };
-            members.extend(part.map(|part| (name, part)));
+                Some((_, is)) if same(sheet.value(wanted), sheet.value(&is), numbers) => {}
+                Some(_) | None => self.parts.push(Part::Whole(desired.at)),
+            }
+            desired.skip(wanted);
         }
-        (!members.is_empty()).then_some(Self { members })
     }
 
     /// Whether two deltas ask for the same.
     pub(crate) fn same(&self, other: &Delta<'_>, numbers: NumberEquality) -> bool {
-        let same = |((k, a), (l, b)): (&(&str, Part<'_>), &(&str, Part<'_>))| {
-            k == l
-                && match (a, b) {
-                    (Part::Whole(a), Part::Whole(b)) => a.same(b, numbers),
-                    (Part::Inner(a), Part::Inner(b)) => a.same(b, numbers),
-                    (Part::Whole(_), Part::Inner(_)) | (Part::Inner(_), Part::Whole(_)) => false,
-                }
+        let both = |a: usize, b: usize, same: &dyn Fn(&Member, &Member) -> bool| {
+            let (a, b) = (self.sheet.member(a), other.sheet.member(b));
+            self.sheet.name(&a) == other.sheet.name(&b) && same(&a, &b)
         };
-        self.members.len() == other.members.len()
-            && self.members.iter().zip(&other.members).all(same)
+        let value =
+            |a: &Member, b: &Member| same(self.sheet.value(a), other.sheet.value(b), numbers);
+        let part = |(a, b): (&Part, &Part)| match (*a, *b) {
+            (Part::Whole(a), Part::Whole(b)) => both(a, b, &value),
+            (Part::Open(a), Part::Open(b)) => both(a, b, &|_, _| true),
+            (Part::Close, Part::Close) => true,
+            (Part::Whole(_) | Part::Open(_) | Part::Close, _) => false,
+        };
+        self.parts.len() == other.parts.len() && self.parts.iter().zip(&other.parts).all(part)
     }
 
     /// The delta as JSON text, not wrapped in `desired`.
     pub(crate) fn write_state(&self, out: &mut String) {
-        let mut members = Members::open(out);
-        for (name, part) in &self.members {
-            let out = members.name(name);
-            match part {
-                Part::Whole(value) => write::value(out, value),
-                Part::Inner(delta) => delta.write_state(out),
-            }
-        }
-        members.close();
+        self.write(out, Sheet::value);
     }
 
-    /// The delta, and its metadata: desired's times, however old.
-    pub(crate) fn mirror(&self, out: &mut Mirror) {
-        out.open();
-        for (name, part) in &self.members {
-            out.name(name);
-            match part {
-                Part::Whole(value) => out.value(value),
-                Part::Inner(delta) => delta.mirror(out),
+    /// The metadata of the delta: desired's times, however old.
+    pub(crate) fn write_metadata(&self, out: &mut String) {
+        self.write(out, Sheet::value_metadata);
+    }
+
+    fn write(&self, out: &mut String, value: for<'s> fn(&'s Sheet, &Member) -> &'s str) {
+        let mut first = true;
+        out.push('{');
+        for part in &self.parts {
+            match *part {
+                Part::Whole(at) | Part::Open(at) => {
+                    if !core::mem::replace(&mut first, false) {
+                        out.push(',');
+                    }
+                    let member = self.sheet.member(at);
+                    out.push_str(self.sheet.name(&member));
+                    out.push(':');
+                    if matches!(part, Part::Open(_)) {
+                        out.push('{');
+                        first = true;
+                    } else {
+                        out.push_str(value(self.sheet, &member));
+                    }
+                }
+                Part::Close => out.push('}'),
             }
         }
-        out.close();
+        out.push('}');
     }
+}
+
+/// Whether two values are equal as JSON, numbers as `numbers` says.
+fn same(a: &str, b: &str, numbers: NumberEquality) -> bool {
+    if a == b || numbers == NumberEquality::ByText {
+        // Both are compact and sorted.
+        return a == b;
+    }
+    let kind = |text: &str| match text.as_bytes().first() {
+        Some(b'{' | b'[') => Some(Kind::Container),
+        Some(b'-' | b'0'..=b'9') => Some(Kind::Number),
+        Some(_) | None => None,
+    };
+    match (kind(a), kind(b)) {
+        (Some(Kind::Number), Some(Kind::Number)) => Number::same_text(a, b),
+        (Some(Kind::Container), Some(Kind::Container)) => {
+            match (Value::parse(a, ()), Value::parse(b, ())) {
+                (Ok(a), Ok(b)) => a.same(&b, numbers),
+                (Ok(_) | Err(_), _) => false,
+            }
+        }
+        (Some(_) | None, _) => false,
+    }
+}
+
+enum Kind {
+    Number,
+    Container,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parse(text: &str) -> Object<Timestamp> {
-        let value = Value::parse(text, Timestamp::from_seconds(5)).unwrap();
-        value.as_object().unwrap().clone()
-    }
+    use crate::{said::tests::sheet, settings::Behaviour};
+    use alloc::format;
 
     fn delta(desired: &str, reported: &str) -> Option<String> {
-        let (desired, reported) = (parse(desired), parse(reported));
-        let delta = Delta::between(&desired, &reported, NumberEquality::ByValue)?;
-        let mut text = String::new();
+        let state = format!(r#"{{"desired":{desired},"reported":{reported}}}"#);
+        let (sheet, _) = sheet(&state, 5, &Behaviour::default());
+        let delta = Delta::of(&sheet, NumberEquality::ByValue)?;
+        let (mut text, mut metadata) = (String::new(), String::new());
         delta.write_state(&mut text);
+        delta.write_metadata(&mut metadata);
+        let leaf = |text: &str| sheet_of(text).metadata;
+        assert_eq!(metadata, leaf(&text));
+        assert!(delta.same(&delta, NumberEquality::ByText));
         Some(text)
+    }
+
+    fn sheet_of(text: &str) -> Sheet {
+        sheet(text, 5, &Behaviour::default()).0
     }
 
     #[test]
@@ -128,6 +187,11 @@ mod tests {
                 r#"{"a":0,"m":1,"z":2}"#,
                 r#"{"b":0,"m":1,"y":2}"#,
                 Some(r#"{"a":0,"z":2}"#),
+            ),
+            (
+                r#"{"a":{"b":{"c":1},"d":{"e":2}},"f":3,"g":[{"h":1}]}"#,
+                r#"{"a":{"b":{"c":1},"d":{}},"g":[{"h":1.0}]}"#,
+                Some(r#"{"a":{"d":{"e":2}},"f":3}"#),
             ),
         ] {
             assert_eq!(

@@ -1,13 +1,7 @@
 //! The stored document of a shadow: two sections and a version, or the memory of one deleted.
 
-use crate::{
-    delta::Delta,
-    mirror::Mirror,
-    settings::Behaviour,
-    value::{Object, Scalar},
-    write::Members,
-};
-use alloc::{boxed::Box, string::String};
+use crate::{delta::Delta, settings::Behaviour, sheet::Sheet, write::Members};
+use alloc::string::String;
 use core::fmt;
 use shadow_proto::Timestamp;
 
@@ -96,60 +90,31 @@ pub struct Tombstone {
 
 /// An existing shadow. A section is absent when it has no members.
 ///
-/// The metadata is not a second tree: each leaf carries the time it was last written.
+/// It is kept as the text that is sent of it, numbers as they were written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Document {
-    desired: Object<Timestamp>,
-    reported: Object<Timestamp>,
+    sheet: Sheet,
     version: u64,
-    text: Text,
-}
-
-/// What [`Document::keep`] wrote, if it was called. It says nothing that the document does not
-/// say, so it is equal to any other, and not worth a copy.
-#[derive(Default)]
-struct Text(Option<Box<Mirror>>);
-
-impl Clone for Text {
-    fn clone(&self) -> Self {
-        Self(None)
-    }
-}
-
-impl PartialEq for Text {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Text {}
-
-impl fmt::Debug for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "rendered" } else { "none" })
-    }
 }
 
 impl Document {
-    /// A document; a section without members is absent.
-    #[must_use]
-    pub const fn new(
-        desired: Object<Timestamp>,
-        reported: Object<Timestamp>,
-        version: u64,
-    ) -> Self {
-        Self {
-            desired,
-            reported,
-            version,
-            text: Text(None),
-        }
+    pub(crate) const fn new(sheet: Sheet, version: u64) -> Self {
+        Self { sheet, version }
     }
 
-    /// A section; `None` where it is absent.
+    /// A section as compact JSON text; `None` where it is absent.
     #[must_use]
-    pub fn section(&self, section: Section) -> Option<&Object<Timestamp>> {
-        Some(self.raw(section)).filter(|object| !object.is_empty())
+    pub fn section(&self, section: Section) -> Option<&str> {
+        let at = self.sheet.section(section.as_str())?;
+        Some(self.sheet.value(&self.sheet.member(at)))
+    }
+
+    /// The metadata of a section as compact JSON text: `{"timestamp": seconds}` in the place of
+    /// each leaf.
+    #[must_use]
+    pub fn metadata(&self, section: Section) -> Option<&str> {
+        let at = self.sheet.section(section.as_str())?;
+        Some(self.sheet.value_metadata(&self.sheet.member(at)))
     }
 
     /// The version: 1 for the first document of a shadow.
@@ -161,23 +126,14 @@ impl Document {
     /// What desired has and reported lacks; `None` where there is no difference.
     #[must_use]
     pub fn delta(&self, behaviour: &Behaviour) -> Option<Delta<'_>> {
-        Delta::between(&self.desired, &self.reported, behaviour.numbers)
+        Delta::of(&self.sheet, behaviour.numbers)
     }
 
     /// The size that the limit counts: compact desired plus compact reported, metadata not.
     #[must_use]
     pub fn size(&self) -> usize {
         let sections = Section::ALL.map(|section| self.section(section));
-        let sections = sections.into_iter().zip(Section::ALL);
-        let sections = sections.filter_map(|(object, section)| Some((object?, section)));
-        let Some(text) = self.text() else {
-            return sections.map(|(object, _)| object.size()).sum();
-        };
-        // The text has nothing else but braces, the sections' names, and what is between.
-        let names = sections.map(|(_, section)| 3 + section.as_str().len());
-        let (count, names) = names.fold((0_usize, 0), |(count, sum), name| (count + 1, sum + name));
-        let around = 2 + names + count.saturating_sub(1);
-        text.state.len() - around
+        sections.into_iter().flatten().map(str::len).sum()
     }
 
     /// `{"state": …, "metadata": …, "version": N}` as JSON text.
@@ -188,114 +144,38 @@ impl Document {
         out
     }
 
-    /// Keeps what [`mirror`](Self::mirror) writes, for all who ask later.
-    pub(crate) fn keep(&mut self, mut mirror: Mirror) {
-        mirror.done();
-        self.text = Text(Some(Box::new(mirror)));
+    pub(crate) const fn sheet(&self) -> &Sheet {
+        &self.sheet
     }
 
-    /// What [`keep`](Self::keep) was given, if it was called.
-    pub(crate) fn text(&self) -> Option<&Mirror> {
-        self.text.0.as_deref()
-    }
-
-    pub(crate) const fn raw(&self, section: Section) -> &Object<Timestamp> {
-        match section {
-            Section::Desired => &self.desired,
-            Section::Reported => &self.reported,
-        }
+    pub(crate) fn into_sheet(self) -> Sheet {
+        self.sheet
     }
 
     pub(crate) fn write(&self, out: &mut String) {
-        self.with_text(|text| {
-            let mut members = Members::open(out);
-            members.name("state").push_str(&text.state);
-            members.name("metadata").push_str(&text.metadata);
-            members.number("version", self.version);
-            members.close();
-        });
+        let mut members = Members::open(out);
+        self.write_with(&mut members, None);
+        members.number("version", self.version);
+        members.close();
     }
 
-    /// The members of a state, and the delta among them if there is one; and the metadata.
+    /// The members `state`, with the delta among them if there is one, and `metadata`.
     pub(crate) fn write_with(&self, out: &mut Members<'_>, delta: Option<&Delta<'_>>) {
-        self.with_text(|text| {
-            let state = out.name("state");
-            match (delta, text.state.strip_suffix('}')) {
-                (Some(delta), Some(open)) => {
-                    state.push_str(open);
-                    let mut members = Members::resume(state);
-                    delta.write_state(members.name("delta"));
-                    members.close();
-                }
-                (None, _) | (_, None) => state.push_str(&text.state),
+        let state = out.name("state");
+        match (delta, self.sheet.state.strip_suffix('}')) {
+            (Some(delta), Some(open)) => {
+                state.push_str(open);
+                let mut members = Members::resume(state);
+                delta.write_state(members.name("delta"));
+                members.close();
             }
-            out.name("metadata").push_str(&text.metadata);
-        });
-    }
-
-    /// The sections as members of an object that has others too.
-    pub(crate) fn write_sections(&self, members: &mut Members<'_>) {
-        self.with_text(|text| {
-            let open = text.state.strip_prefix('{');
-            members.several(
-                open.and_then(|open| open.strip_suffix('}'))
-                    .unwrap_or_default(),
-            );
-        });
+            (None, _) | (_, None) => state.push_str(&self.sheet.state),
+        }
+        out.name("metadata").push_str(&self.sheet.metadata);
     }
 
     /// How long the text of both is.
     pub(crate) fn text_length(&self) -> usize {
-        self.text()
-            .map_or(0, |text| text.state.len() + text.metadata.len())
-    }
-
-    fn with_text(&self, then: impl FnOnce(&Mirror)) {
-        if let Some(text) = self.text() {
-            return then(text);
-        }
-        let mut mirror = Mirror::default();
-        self.mirror(&mut mirror);
-        then(&mirror);
-    }
-
-    pub(crate) fn mirror(&self, out: &mut Mirror) {
-        out.open();
-        for section in Section::ALL {
-            if let Some(object) = self.section(section) {
-                out.name(section.as_str());
-                out.object(object);
-            }
-        }
-        out.close();
-    }
-}
-
-/// A patch for one section, as an update's `state` holds it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Patch {
-    /// The member is not there.
-    Leave,
-    /// The member is null.
-    Clear,
-    /// The member is an object to merge.
-    Merge(Object<Timestamp>),
-}
-
-impl Patch {
-    /// What the request had, verbatim but for whitespace and the order of members, and the
-    /// metadata of that; a null is a leaf like any other.
-    pub(crate) fn mirror(&self, out: &mut Mirror, section: Section, now: Timestamp) {
-        match self {
-            Self::Leave => {}
-            Self::Clear => {
-                out.name(section.as_str());
-                out.scalar(&Scalar::Null, now);
-            }
-            Self::Merge(object) => {
-                out.name(section.as_str());
-                out.object(object);
-            }
-        }
+        self.sheet.state.len() + self.sheet.metadata.len()
     }
 }

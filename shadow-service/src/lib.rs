@@ -10,8 +10,8 @@
 //! evidence supports best. The scenarios in `vectors/examples.json` say what is expected, with
 //! their sources; the feature `vectors` gives them to other tests.
 //!
-//! Its own JSON type, [`Value`], keeps numbers as they were written and carries a timestamp in
-//! each leaf, so that a section and its metadata are one tree.
+//! A document is kept as the text that is sent of it, with an index of its members: an update is
+//! read without copying, and what it leaves alone is copied as it is, numbers as they were written.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]
 
@@ -30,14 +30,16 @@ mod list;
 #[cfg(feature = "local")]
 pub mod local;
 mod merge;
-mod mirror;
 mod parse;
 mod random;
 mod record;
 mod reply;
 mod request;
+mod said;
 mod service;
 mod settings;
+mod sheet;
+mod stamps;
 mod store;
 mod time;
 mod value;

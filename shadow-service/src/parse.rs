@@ -80,22 +80,107 @@ impl<'a> Reader<'a> {
         mut member: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), ParseError>,
     ) -> Result<bool, ParseError> {
         self.whitespace();
-        if !self.take(b'{') {
+        if self.peek() != Some(b'{') {
             return Ok(false);
         }
+        self.members(|reader| {
+            let name = reader.name()?;
+            member(reader, name)
+        })?;
+        Ok(true)
+    }
+
+    /// The members of an object, each by `member`, which must read the name, the colon and the
+    /// value.
+    pub(crate) fn members(
+        &mut self,
+        mut member: impl FnMut(&mut Self) -> Result<(), ParseError>,
+    ) -> Result<(), ParseError> {
+        self.expect(b'{', "expected '{'")?;
         self.whitespace();
         if self.take(b'}') {
-            return Ok(true);
+            return Ok(());
         }
         loop {
-            let name = self.name()?;
-            member(self, name)?;
+            member(self)?;
             self.whitespace();
             if !self.take(b',') {
-                return self.expect(b'}', "expected ',' or '}'").map(|()| true);
+                return self.expect(b'}', "expected ',' or '}'");
             }
             self.whitespace();
         }
+    }
+
+    /// An array of scalars without null and without escapes, written compactly: how many they are.
+    /// If it is anything else, nothing is read.
+    pub(crate) fn plain_array(&mut self) -> Option<usize> {
+        let begin = self.at;
+        let count = self.plain_elements();
+        if count.is_none() {
+            self.at = begin;
+        }
+        count
+    }
+
+    fn plain_elements(&mut self) -> Option<usize> {
+        if !self.take(b'[') {
+            return None;
+        }
+        if self.take(b']') {
+            return Some(0);
+        }
+        let mut count = 0;
+        loop {
+            match self.scalar().ok()? {
+                Token::Null | Token::String(Cow::Owned(_)) => return None,
+                // It may be one that a switch refuses.
+                Token::Number(text) if text.len() > 18 => return None,
+                Token::Bool(_) | Token::Number(_) | Token::String(Cow::Borrowed(_)) => count += 1,
+            }
+            if self.take(b']') {
+                return Some(count);
+            }
+            if !self.take(b',') {
+                return None;
+            }
+        }
+    }
+
+    /// Checks a container that is nested too deeply for a tree.
+    pub(crate) fn leave_out(&mut self) -> Result<(), ParseError> {
+        self.too_deep = true;
+        self.skip()
+    }
+
+    /// A scalar; `None` for a container, which is checked.
+    pub(crate) fn scalar_or_container(&mut self) -> Result<Option<Token<'a>>, ParseError> {
+        self.whitespace();
+        match self.peek() {
+            Some(b'{' | b'[') => self.value(()).map(|_| None),
+            Some(_) | None => self.scalar().map(Some),
+        }
+    }
+
+    /// A string, unescaped.
+    pub(crate) fn quoted(&mut self) -> Result<Cow<'a, str>, ParseError> {
+        if !self.take(b'"') {
+            return Err(self.error("expected a member name"));
+        }
+        self.string()
+    }
+
+    /// The colon after a name.
+    pub(crate) fn colon(&mut self) -> Result<(), ParseError> {
+        self.whitespace();
+        self.expect(b':', "expected ':'")
+    }
+
+    pub(crate) const fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(crate) const fn text(&self) -> &'a str {
+        self.text
     }
 
     /// Checks a value of any depth and forgets it.
@@ -152,12 +237,15 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn value_at<S: Copy>(&mut self, stamp: S, depth: usize) -> Result<Value<S>, ParseError> {
+    pub(crate) fn value_at<S: Copy>(
+        &mut self,
+        stamp: S,
+        depth: usize,
+    ) -> Result<Value<S>, ParseError> {
         self.whitespace();
         match self.peek() {
             Some(b'{' | b'[') if depth >= MAX_NESTING => {
-                self.too_deep = true;
-                self.skip()?;
+                self.leave_out()?;
                 // Not null, which would be an error of another kind where it stands.
                 Ok(Value::Object(Object::new()))
             }
@@ -205,16 +293,12 @@ impl<'a> Reader<'a> {
 
     /// A member's name and the colon after it.
     fn name(&mut self) -> Result<Cow<'a, str>, ParseError> {
-        if !self.take(b'"') {
-            return Err(self.error("expected a member name"));
-        }
-        let name = self.string()?;
-        self.whitespace();
-        self.expect(b':', "expected ':'")?;
+        let name = self.quoted()?;
+        self.colon()?;
         Ok(name)
     }
 
-    fn scalar(&mut self) -> Result<Token<'a>, ParseError> {
+    pub(crate) fn scalar(&mut self) -> Result<Token<'a>, ParseError> {
         match self.peek() {
             Some(b'"') => {
                 self.at += 1;
@@ -339,7 +423,7 @@ impl<'a> Reader<'a> {
         Ok(code)
     }
 
-    fn whitespace(&mut self) {
+    pub(crate) fn whitespace(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
         }
@@ -359,7 +443,7 @@ impl<'a> Reader<'a> {
         here
     }
 
-    fn peek(&self) -> Option<u8> {
+    pub(crate) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
@@ -371,7 +455,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-enum Token<'a> {
+/// A value without parts, as it is read.
+pub(crate) enum Token<'a> {
     Null,
     Bool(bool),
     Number(&'a str),

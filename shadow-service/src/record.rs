@@ -6,12 +6,15 @@
 //! metadata, and the members of an object have one order only.
 
 use crate::{
-    document::{Document, Record, Section, Tombstone},
+    document::{Document, Record, Tombstone},
     parse::Reader,
-    value::{Object, Value},
+    said::{Found, Head, Root, Said},
+    settings::Behaviour,
+    stamps::{self, Run, Stamps},
+    value::Value,
     write::{self, Members},
 };
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
 use core::fmt;
 use shadow_proto::Timestamp;
 
@@ -19,24 +22,22 @@ impl Record {
     /// The record as text that [`decode`](Self::decode) reads.
     #[must_use]
     pub fn encode(&self) -> String {
-        let mut times = Vec::new();
-        let length = match self {
+        let (times, length) = match self {
             Self::Document(document) => {
-                for section in Section::ALL {
-                    object_times(document.raw(section), &mut times);
-                }
-                document.size() + DIGITS + times.len() * 2 * DIGITS
+                let times = stamps::of(document.sheet());
+                let length = document.sheet().state.len() + times.len() * 2 * DIGITS;
+                (times, length)
             }
-            Self::Tombstone(_) => 2 * DIGITS,
+            Self::Tombstone(_) => (Vec::new(), 0),
         };
-        // As long as it will be, and a little more: a text that grows leaves a hole in memory where
-        // it was, too small for the next record, for each of 100,000 records.
         let mut out = String::with_capacity(AROUND + length);
         let mut members = Members::open(&mut out);
         match self {
             Self::Document(document) => {
                 members.number("version", document.version());
-                document.write_sections(&mut members);
+                let state = document.sheet().state.strip_prefix('{');
+                let sections = state.and_then(|state| state.strip_suffix('}'));
+                members.several(sections.unwrap_or_default());
                 write_times(members.name("times"), &times);
             }
             Self::Tombstone(tombstone) => {
@@ -53,18 +54,21 @@ impl Record {
     /// # Errors
     /// [`DecodeError`] if the text is anything else.
     pub fn decode(text: &str) -> Result<Self, DecodeError> {
-        let mut stored = Stored::default();
-        let mut reader = Reader::new(text);
-        let is_object = reader.object(|reader, name| {
-            let value = reader.value(Timestamp::from_seconds(0))?;
-            stored.take(&name, value);
-            Ok(())
-        });
-        let whole = is_object.is_ok_and(|is| is) && reader.end().is_ok() && !reader.too_deep;
-        if !whole {
-            return Err(DecodeError);
-        }
-        stored.record().ok_or(DecodeError)
+        let mut said = Said::default();
+        read(&mut said, text)
+            .and_then(|head| record(said, text, head))
+            .ok_or(DecodeError)
+    }
+}
+
+impl Document {
+    /// The document of a `state`, the text of [`Sheet`](crate::sheet::Sheet), and the times of its
+    /// leaves.
+    pub(crate) fn read(state: &str, times: &[Run], version: u64) -> Result<Self, DecodeError> {
+        let mut said = Said::default();
+        read(&mut said, state)
+            .and_then(|head| document(&said, state, head, times, version))
+            .ok_or(DecodeError)
     }
 }
 
@@ -88,87 +92,72 @@ impl fmt::Display for DecodeError {
 
 impl core::error::Error for DecodeError {}
 
-/// The members of the text, as far as they are there.
-#[derive(Default)]
-struct Stored {
-    version: Option<u64>,
-    desired: Object<Timestamp>,
-    reported: Object<Timestamp>,
-    times: Vec<(u64, u64)>,
-    counter: Option<u64>,
-    deleted: Option<u64>,
-    /// A member is unknown, or not what it should be.
-    wrong: bool,
+fn read(said: &mut Said, text: &str) -> Option<Head> {
+    let mut reader = Reader::new(text);
+    reader.refuse_duplicates = true;
+    let root = said.read(&mut reader).ok()?;
+    reader.end().ok()?;
+    match root {
+        Root::Object(head) if !reader.too_deep => Some(head),
+        Root::Object(_) | Root::Null | Root::Other => None,
+    }
 }
 
-impl Stored {
-    fn take(&mut self, name: &str, value: Value<Timestamp>) {
-        let number = value.as_u64();
-        match (name, value) {
-            ("version", _) => self.version = number,
-            ("counter", _) => self.counter = number,
-            ("deleted", _) => self.deleted = number,
-            ("desired", Value::Object(object)) => self.desired = object,
-            ("reported", Value::Object(object)) => self.reported = object,
-            ("times", Value::Array(runs)) => {
-                let pair = |run: &Value<Timestamp>| match run.as_array()? {
-                    [time, count] => Some((time.as_u64()?, count.as_u64()?)),
-                    _ => None,
-                };
-                match runs.iter().map(pair).collect() {
-                    Some(times) => self.times = times,
-                    None => self.wrong = true,
-                }
-            }
-            _ => self.wrong = true,
+fn document(said: &Said, text: &str, head: Head, times: &[Run], version: u64) -> Option<Document> {
+    let mut stamps = Stamps::new(times);
+    let (sheet, _) = said.write(text, head, &mut stamps, &Behaviour::default());
+    // One time too many means that the document lost a leaf.
+    stamps
+        .came_out_even()
+        .then(|| Document::new(sheet, version))
+}
+
+fn record(mut said: Said, text: &str, head: Head) -> Option<Record> {
+    let (mut version, mut counter, mut deleted) = (None, None, None);
+    let mut times = None;
+    let (mut sections, mut members) = (0_usize, 0_usize);
+    for (name, found) in said.members(text, head) {
+        members += 1;
+        let number = || match found {
+            // `parse` takes a leading `+`, which JSON does not have.
+            Found::Scalar(text) => text.parse::<u64>().ok(),
+            Found::Null | Found::Array(_) | Found::Object => None,
+        };
+        match (name, found) {
+            (r#""version""#, _) => version = Some(number()?),
+            (r#""counter""#, _) => counter = Some(number()?),
+            (r#""deleted""#, _) => deleted = Some(number()?),
+            (r#""desired""# | r#""reported""#, Found::Object) => sections += 1,
+            (r#""times""#, Found::Array(runs)) => times = Some(read_times(runs)?),
+            (_, _) => return None,
         }
     }
-
-    fn record(self) -> Option<Record> {
-        if self.wrong {
-            return None;
+    match (version, times, counter, deleted) {
+        (Some(version), Some(times), None, None) if members == sections + 2 => {
+            let section = |name: &str| matches!(name, r#""desired""# | r#""reported""#);
+            let head = said.retain(text, head, section);
+            let document = document(&said, text, head, &times, version)?;
+            Some(Record::Document(document))
         }
-        if let (None, Some(counter), Some(deleted)) = (self.version, self.counter, self.deleted) {
+        (None, None, Some(counter), Some(deleted)) if members == 2 => {
             let deleted = Timestamp::from_seconds(deleted);
-            return Some(Record::Tombstone(Tombstone { counter, deleted }));
+            Some(Record::Tombstone(Tombstone { counter, deleted }))
         }
-        let mut times = self.times.into_iter().flat_map(|(time, count)| {
-            let count = usize::try_from(count).unwrap_or(usize::MAX);
-            core::iter::repeat_n(Timestamp::from_seconds(time), count)
-        });
-        let desired = stamped_object(self.desired, &mut times)?;
-        let reported = stamped_object(self.reported, &mut times)?;
-        // One time too many means that the document lost a leaf.
-        if times.next().is_some() {
-            return None;
-        }
-        let document = Document::new(desired, reported, self.version?);
-        Some(Record::Document(document))
+        _ => None,
     }
 }
 
-fn object_times(object: &Object<Timestamp>, times: &mut Vec<(Timestamp, u64)>) {
-    for (_, value) in object.iter() {
-        value_times(value, times);
-    }
+/// `[[time, count], …]`; nothing where there is not even one.
+fn read_times(runs: Option<&Value>) -> Option<Vec<Run>> {
+    let run = |run: &Value| match run.as_array()? {
+        [time, count] => Some((Timestamp::from_seconds(time.as_u64()?), count.as_u64()?)),
+        _ => None,
+    };
+    let runs = runs.map_or(Some(&[][..]), Value::as_array)?;
+    runs.iter().map(run).collect()
 }
 
-fn value_times(value: &Value<Timestamp>, times: &mut Vec<(Timestamp, u64)>) {
-    match value {
-        Value::Leaf(_, time) => match times.last_mut() {
-            Some((last, count)) if last == time => *count += 1,
-            Some(_) | None => times.push((*time, 1)),
-        },
-        Value::Array(elements) => {
-            for element in elements {
-                value_times(element, times);
-            }
-        }
-        Value::Object(object) => object_times(object, times),
-    }
-}
-
-fn write_times(out: &mut String, times: &[(Timestamp, u64)]) {
+fn write_times(out: &mut String, times: &[Run]) {
     out.push('[');
     for (at, (time, count)) in times.iter().enumerate() {
         out.push_str(if at == 0 { "[" } else { ",[" });
@@ -178,34 +167,6 @@ fn write_times(out: &mut String, times: &[(Timestamp, u64)]) {
         out.push(']');
     }
     out.push(']');
-}
-
-/// Gives each leaf its time; `None` if there are too few.
-fn stamped_object(
-    object: Object<Timestamp>,
-    times: &mut impl Iterator<Item = Timestamp>,
-) -> Option<Object<Timestamp>> {
-    let members = object.into_members().into_iter();
-    let members = members.map(|(name, value)| Some((name, stamped(value, times)?)));
-    let members: Option<Vec<(Box<str>, Value<Timestamp>)>> = members.collect();
-    Some(Object::from_sorted(members?))
-}
-
-fn stamped(
-    value: Value<Timestamp>,
-    times: &mut impl Iterator<Item = Timestamp>,
-) -> Option<Value<Timestamp>> {
-    Some(match value {
-        Value::Leaf(scalar, _) => Value::Leaf(scalar, times.next()?),
-        Value::Array(elements) => {
-            let mut stamped_elements = Vec::with_capacity(elements.len());
-            for element in elements {
-                stamped_elements.push(stamped(element, times)?);
-            }
-            Value::Array(stamped_elements)
-        }
-        Value::Object(object) => Value::Object(stamped_object(object, times)?),
-    })
 }
 
 #[cfg(test)]

@@ -1,48 +1,56 @@
 //! Request payloads, checked in the order the service documents.
 
 use crate::{
-    document::{Patch, Section},
+    document::Section,
     error::{Rejection, ShadowError},
-    mirror::Mirror,
-    parse::{ParseError, Reader},
-    settings::{
-        Behaviour, EmptyToken, IntegerRange, Limits, NullInArrayObject, NullInArrayText, Settings,
-    },
-    value::{MAX_NESTING, Object, Scalar, Value},
+    parse::{ParseError, Reader, Token},
+    said::{Facts, Found, Root, Said},
+    settings::{Behaviour, EmptyToken, NullInArrayText, Settings},
+    sheet::Sheet,
+    stamps::{self, Stamps},
+    value::{MAX_NESTING, Value},
 };
-use alloc::boxed::Box;
+use alloc::{borrow::Cow, boxed::Box, string::String};
 use shadow_proto::{MAX_CLIENT_TOKEN, Timestamp};
 
 /// An update that broke no rule which can be checked without the stored document.
 #[derive(Debug)]
-pub(crate) struct Update {
-    pub(crate) token: Option<Box<str>>,
+pub(crate) struct Update<'a> {
+    pub(crate) token: Option<Cow<'a, str>>,
     pub(crate) version: Option<u64>,
     pub(crate) state: State,
 }
 
 /// The `state` of an update.
 #[derive(Debug)]
-pub(crate) enum State {
+pub(crate) struct State {
     /// Null: both sections go.
-    Null,
-    /// An object.
-    Sections { desired: Patch, reported: Patch },
+    pub(crate) is_null: bool,
+    /// What the request had, verbatim but for whitespace, escapes and the order of members; a
+    /// null is a leaf like any other. Of each section that is there, null or an object to merge.
+    pub(crate) sheet: Sheet,
+    pub(crate) facts: Facts,
 }
 
-impl Update {
+impl<'a> Update<'a> {
     /// Reads `payload`. The order of the checks: encoding, JSON, token, presence and type of
     /// `state`, its members, their types, nulls in arrays, depth, version.
+    ///
+    /// `said` is room for the work.
     pub(crate) fn parse(
-        payload: &[u8],
+        payload: &'a [u8],
         now: Timestamp,
         settings: &Settings,
+        said: &mut Said,
     ) -> Result<Self, Rejection> {
         let text = core::str::from_utf8(payload).map_err(|_| ShadowError::UnsupportedEncoding)?;
-        let envelope =
-            Envelope::read(text, now, &settings.behaviour).map_err(|_| ShadowError::InvalidJson)?;
-        let token = envelope.token(&settings.behaviour)?;
-        match envelope.check(settings) {
+        let mut envelope = Envelope::read(text, &settings.behaviour, |reader| {
+            said.clear();
+            said.read(reader).map(Some)
+        })
+        .map_err(|_| ShadowError::InvalidJson)?;
+        let token = envelope.take_token(&settings.behaviour)?;
+        match envelope.check(text, said, now, settings) {
             Ok((version, state)) => Ok(Self {
                 token,
                 version,
@@ -50,7 +58,7 @@ impl Update {
             }),
             Err(error) => Err(Rejection {
                 error,
-                client_token: token,
+                client_token: token.map(Into::into),
             }),
         }
     }
@@ -66,36 +74,36 @@ pub(crate) fn token(payload: &[u8], settings: &Settings) -> Result<Option<Box<st
     let Ok(text) = core::str::from_utf8(payload) else {
         return Ok(None);
     };
-    let envelope = Envelope::read_token(text, &settings.behaviour);
+    let envelope = Envelope::read(text, &settings.behaviour, |reader| {
+        reader.skip().map(|()| None)
+    });
     match envelope {
-        Ok(envelope) => envelope.token(&settings.behaviour),
+        Ok(mut envelope) => {
+            let token = envelope.take_token(&settings.behaviour)?;
+            Ok(token.map(Into::into))
+        }
         Err(_) => Ok(None),
     }
 }
 
 /// The members of a payload that mean something; all others are checked as JSON and dropped.
 #[derive(Default)]
-struct Envelope {
-    state: Option<Value<Timestamp>>,
-    version: Option<Value>,
-    token: Option<Value>,
+struct Envelope<'a> {
+    state: Option<Root>,
+    version: Option<Member<'a>>,
+    token: Option<Member<'a>>,
     /// A part of `state` is nested beyond [`MAX_NESTING`] and was left out.
     too_deep: bool,
 }
 
-impl Envelope {
-    fn read(text: &str, now: Timestamp, behaviour: &Behaviour) -> Result<Self, ParseError> {
-        Self::read_with(text, behaviour, |reader| reader.value(now).map(Some))
-    }
+/// A scalar, or any container.
+type Member<'a> = Option<Token<'a>>;
 
-    fn read_token(text: &str, behaviour: &Behaviour) -> Result<Self, ParseError> {
-        Self::read_with(text, behaviour, |reader| reader.skip().map(|()| None))
-    }
-
-    fn read_with(
-        text: &str,
+impl<'a> Envelope<'a> {
+    fn read(
+        text: &'a str,
         behaviour: &Behaviour,
-        mut state: impl FnMut(&mut Reader<'_>) -> Result<Option<Value<Timestamp>>, ParseError>,
+        mut state: impl FnMut(&mut Reader<'a>) -> Result<Option<Root>, ParseError>,
     ) -> Result<Self, ParseError> {
         let mut envelope = Self::default();
         let mut reader = Reader::new(text);
@@ -108,8 +116,14 @@ impl Envelope {
                     envelope.too_deep = reader.too_deep;
                     earlier.is_some()
                 }
-                "version" => envelope.version.replace(reader.value(())?).is_some(),
-                "clientToken" => envelope.token.replace(reader.value(())?).is_some(),
+                "version" => {
+                    let version = reader.scalar_or_container()?;
+                    envelope.version.replace(version).is_some()
+                }
+                "clientToken" => {
+                    let token = reader.scalar_or_container()?;
+                    envelope.token.replace(token).is_some()
+                }
                 _ => {
                     reader.skip()?;
                     false
@@ -125,177 +139,124 @@ impl Envelope {
         Ok(envelope)
     }
 
-    fn token(&self, behaviour: &Behaviour) -> Result<Option<Box<str>>, Rejection> {
-        let invalid = |echo: Option<&str>| Rejection {
+    fn take_token(&mut self, behaviour: &Behaviour) -> Result<Option<Cow<'a, str>>, Rejection> {
+        let invalid = |echo: Option<Cow<'a, str>>| Rejection {
             error: ShadowError::InvalidClientToken,
             client_token: echo
                 .filter(|_| behaviour.echo_invalid_token)
                 .map(Into::into),
         };
-        match &self.token {
-            Some(Value::Leaf(Scalar::Null, ())) if behaviour.refuse_null_token => {
-                Err(invalid(None))
-            }
-            None | Some(Value::Leaf(Scalar::Null, ())) => Ok(None),
-            Some(Value::Leaf(Scalar::String(token), ())) => match behaviour.empty_token {
+        match self.token.take() {
+            Some(Some(Token::Null)) if behaviour.refuse_null_token => Err(invalid(None)),
+            None | Some(Some(Token::Null)) => Ok(None),
+            Some(Some(Token::String(token))) => match behaviour.empty_token {
                 _ if token.len() > MAX_CLIENT_TOKEN => Err(invalid(Some(token))),
                 EmptyToken::Ignore if token.is_empty() => Ok(None),
                 EmptyToken::Reject if token.is_empty() => Err(invalid(Some(token))),
-                EmptyToken::Echo | EmptyToken::Ignore | EmptyToken::Reject => {
-                    Ok(Some(token.clone()))
-                }
+                EmptyToken::Echo | EmptyToken::Ignore | EmptyToken::Reject => Ok(Some(token)),
             },
-            Some(Value::Leaf(..) | Value::Array(_) | Value::Object(_)) => Err(invalid(None)),
+            Some(Some(Token::Bool(_) | Token::Number(_)) | None) => Err(invalid(None)),
         }
     }
 
-    fn check(self, settings: &Settings) -> Result<(Option<u64>, State), ShadowError> {
+    fn check(
+        &self,
+        text: &str,
+        said: &Said,
+        now: Timestamp,
+        settings: &Settings,
+    ) -> Result<(Option<u64>, State), ShadowError> {
         let state = match self.state {
             None => return Err(ShadowError::MissingState),
-            Some(Value::Leaf(Scalar::Null, _)) => State::Null,
-            Some(Value::Object(state)) => sections(state)?,
-            Some(Value::Leaf(..) | Value::Array(_)) => return Err(ShadowError::StateNotObject),
+            Some(Root::Other) => return Err(ShadowError::StateNotObject),
+            Some(Root::Null) => State::null(now),
+            Some(Root::Object(head)) => {
+                let behaviour = &settings.behaviour;
+                check_sections(said.members(text, head))?;
+                let always = stamps::always(now);
+                let (sheet, facts) = said.write(text, head, &mut Stamps::new(&always), behaviour);
+                self.check_facts(facts, settings)?;
+                State {
+                    is_null: false,
+                    sheet,
+                    facts,
+                }
+            }
         };
-        state.check_integers(&settings.behaviour)?;
-        state.check_nulls(&settings.behaviour)?;
-        state.check_depth(self.too_deep, &settings.limits, &settings.behaviour)?;
         let version = match &self.version {
-            None | Some(Value::Leaf(Scalar::Null, ())) => None,
-            Some(version) => Some(version.as_u64().ok_or(ShadowError::InvalidVersion)?),
+            None | Some(Some(Token::Null)) => None,
+            // `parse` takes a leading `+`, which JSON does not have.
+            Some(Some(Token::Number(version))) => {
+                Some(version.parse().map_err(|_| ShadowError::InvalidVersion)?)
+            }
+            Some(Some(Token::Bool(_) | Token::String(_)) | None) => {
+                return Err(ShadowError::InvalidVersion);
+            }
         };
         Ok((version, state))
     }
-}
 
-fn sections(state: Object<Timestamp>) -> Result<State, ShadowError> {
-    let known = |name: &str| Section::ALL.iter().any(|section| section.as_str() == name);
-    if let Some((name, _)) = state.iter().find(|(name, _)| !known(name)) {
-        return Err(ShadowError::InvalidNode { name: name.into() });
-    }
-    let (mut desired, mut reported) = (Patch::Leave, Patch::Leave);
-    for (name, value) in state.into_members() {
-        let (section, patch) = if *name == *Section::Desired.as_str() {
-            (Section::Desired, &mut desired)
-        } else {
-            (Section::Reported, &mut reported)
-        };
-        *patch = match value {
-            Value::Leaf(Scalar::Null, _) => Patch::Clear,
-            Value::Object(object) => Patch::Merge(object),
-            Value::Leaf(..) | Value::Array(_) => {
-                return Err(ShadowError::SectionNotObject(section));
-            }
-        };
-    }
-    Ok(State::Sections { desired, reported })
-}
-
-impl State {
-    /// The patch for each section.
-    pub(crate) fn into_patches(self) -> (Patch, Patch) {
-        match self {
-            Self::Null => (Patch::Clear, Patch::Clear),
-            Self::Sections { desired, reported } => (desired, reported),
-        }
-    }
-
-    /// What the request had, and the metadata of that.
-    pub(crate) fn mirror(&self, out: &mut Mirror, now: Timestamp) {
-        match self {
-            Self::Null => out.scalar(&Scalar::Null, now),
-            Self::Sections { desired, reported } => {
-                out.open();
-                desired.mirror(out, Section::Desired, now);
-                reported.mirror(out, Section::Reported, now);
-                out.close();
-            }
-        }
-    }
-
-    fn objects(&self) -> impl Iterator<Item = &Object<Timestamp>> {
-        let patches = match self {
-            Self::Null => [None, None],
-            Self::Sections { desired, reported } => [Some(desired), Some(reported)],
-        };
-        patches.into_iter().filter_map(|patch| match patch? {
-            Patch::Leave | Patch::Clear => None,
-            Patch::Merge(object) => Some(object),
-        })
-    }
-
-    fn check_integers(&self, behaviour: &Behaviour) -> Result<(), ShadowError> {
-        let large = match behaviour.integers {
-            IntegerRange::Any => return Ok(()),
-            IntegerRange::Bits64 => large_integer,
-        };
-        let mut members = self.objects().flat_map(Object::iter);
-        if members.any(|(_, value)| large(value)) {
+    fn check_facts(&self, facts: Facts, settings: &Settings) -> Result<(), ShadowError> {
+        if facts.large_integer {
             return Err(ShadowError::InvalidJson);
         }
-        Ok(())
-    }
-
-    fn check_nulls(&self, behaviour: &Behaviour) -> Result<(), ShadowError> {
-        let members = self.objects().flat_map(Object::iter);
-        let refused = match behaviour.null_in_array_object {
-            NullInArrayObject::Keep | NullInArrayObject::Drop => null_element,
-            NullInArrayObject::Reject => null_in_array,
-        };
-        for (_, value) in members {
-            if refused(value, false) {
-                return Err(match behaviour.null_in_array_text {
-                    NullInArrayText::OfItsOwn => ShadowError::NullInArray,
-                    NullInArrayText::InvalidJson => ShadowError::InvalidJson,
-                });
-            }
+        if facts.refused_null {
+            return Err(match settings.behaviour.null_in_array_text {
+                NullInArrayText::OfItsOwn => ShadowError::NullInArray,
+                NullInArrayText::InvalidJson => ShadowError::InvalidJson,
+            });
         }
-        Ok(())
-    }
-
-    fn check_depth(
-        &self,
-        too_deep: bool,
-        limits: &Limits,
-        behaviour: &Behaviour,
-    ) -> Result<(), ShadowError> {
         // Of the levels that are read as a tree, `state` takes one, and an empty container,
         // which is no level here, may take the last.
-        let max = limits.max_depth.min(MAX_NESTING - 2);
-        let deep = |object: &Object<Timestamp>| object.depth(behaviour.arrays_are_levels) > max;
-        if too_deep || self.objects().any(deep) {
+        let max = settings.limits.max_depth.min(MAX_NESTING - 2);
+        // `state` is no level, its sections are.
+        if self.too_deep || facts.depth > max + 1 {
             return Err(ShadowError::TooDeep { max });
         }
         Ok(())
     }
 }
 
-/// Whether an array somewhere in `value` has null for an element.
-fn null_element(value: &Value<Timestamp>, element: bool) -> bool {
-    match value {
-        Value::Leaf(scalar, _) => element && *scalar == Scalar::Null,
-        Value::Array(elements) => elements.iter().any(|value| null_element(value, true)),
-        Value::Object(object) => object.iter().any(|(_, value)| null_element(value, false)),
-    }
-}
-
-/// Whether there is a null anywhere inside an array in `value`.
-fn null_in_array(value: &Value<Timestamp>, inside: bool) -> bool {
-    match value {
-        Value::Leaf(scalar, _) => inside && *scalar == Scalar::Null,
-        Value::Array(elements) => elements.iter().any(|value| null_in_array(value, true)),
-        Value::Object(object) => object.iter().any(|(_, value)| null_in_array(value, inside)),
-    }
-}
-
-/// Whether an integer somewhere in `value` does not fit 64 bits.
-fn large_integer(value: &Value<Timestamp>) -> bool {
-    match value {
-        Value::Leaf(Scalar::Number(number), _) => {
-            let text = number.as_str();
-            !text.contains(['.', 'e', 'E']) && text.parse::<i64>().is_err()
+/// The members of `state`: sections, each an object or null.
+fn check_sections<'t>(
+    members: impl Iterator<Item = (&'t str, Found<'t>)> + Clone,
+) -> Result<(), ShadowError> {
+    let section = |name: &str| {
+        let name = name.strip_prefix('"')?.strip_suffix('"')?;
+        let mut all = Section::ALL.into_iter();
+        all.find(|section| section.as_str() == name)
+    };
+    for (name, _) in members.clone() {
+        if section(name).is_none() {
+            let name = Value::parse(name, ());
+            let name = name.as_ref().ok().and_then(Value::as_str);
+            let name = name.unwrap_or_default().into();
+            return Err(ShadowError::InvalidNode { name });
         }
-        Value::Leaf(..) => false,
-        Value::Array(elements) => elements.iter().any(large_integer),
-        Value::Object(object) => object.iter().any(|(_, value)| large_integer(value)),
+    }
+    for (name, found) in members {
+        match (section(name), found) {
+            (Some(section), Found::Scalar(_) | Found::Array(_)) => {
+                return Err(ShadowError::SectionNotObject(section));
+            }
+            (Some(_), Found::Null | Found::Object) | (None, _) => {}
+        }
+    }
+    Ok(())
+}
+
+impl State {
+    fn null(now: Timestamp) -> Self {
+        let mut metadata = String::new();
+        Stamps::new(&stamps::always(now)).leaf(&mut metadata);
+        Self {
+            is_null: true,
+            sheet: Sheet {
+                state: "null".into(),
+                metadata,
+                members: [].into(),
+            },
+            facts: Facts::default(),
+        }
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     random::Random,
     reply::{Answer, Handled, Ignored, Outgoing},
     request::{self, Update},
+    said::Said,
     settings::{MessageOrder, Settings},
     store::{MemoryStore, Store, StoreError},
     time::UnixTime,
@@ -56,6 +57,8 @@ pub struct Service<S = MemoryStore> {
     store: S,
     throttle: Throttle,
     shuffle: Random,
+    /// Room for reading requests.
+    said: Said,
 }
 
 impl Service {
@@ -79,6 +82,7 @@ impl<S: Store> Service<S> {
             store,
             throttle: Throttle::default(),
             shuffle,
+            said: Said::default(),
         }
     }
 
@@ -181,10 +185,9 @@ impl<S: Store> Service<S> {
         now: UnixTime,
     ) -> Result<Answer, Rejection> {
         self.admit(shadow, payload, now)?;
-        let mut update = Update::parse(payload, now.timestamp(), &self.settings)?;
-        let token = update.token.take();
-        let token = token.as_deref();
-        self.merge(shadow, update, token, now)
+        let update = Update::parse(payload, now.timestamp(), &self.settings, &mut self.said)?;
+        let token = update.token.as_deref();
+        self.merge(shadow, update.state, update.version, token, now)
             .map_err(|error| rejection(error, token.map(Into::into)))
     }
 

@@ -1,6 +1,10 @@
 //! Where records live: a small trait, and memory.
 
-use crate::document::Record;
+use crate::{
+    document::{Document, Record, Tombstone},
+    record::DecodeError,
+    stamps::{self, Run},
+};
 use alloc::{
     borrow::Cow,
     boxed::Box,
@@ -116,12 +120,13 @@ impl core::error::Error for StoreError {}
 
 /// Records in memory: gone with the process.
 ///
-/// A tree of values takes several times the memory of its text, so only the records that were
-/// written last are held as trees; all others are text until they are asked for.
+/// A document as it is worked with takes several times the memory of its state, so only those
+/// that were written last are held as they are; of all others the state and the times, until they
+/// are asked for.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     records: BTreeMap<ShadowId, Held>,
-    /// The shadows whose record is, or was lately, a tree: the oldest first.
+    /// The shadows whose record is, or was lately, held whole: the oldest first.
     recent: VecDeque<ShadowId>,
     /// Tombstones by age, so that the old ones are found without a search.
     tombstones: BTreeSet<(Timestamp, ShadowId)>,
@@ -129,8 +134,23 @@ pub struct MemoryStore {
 
 #[derive(Clone, Debug)]
 enum Held {
-    Tree(Record),
-    Text(Box<str>),
+    Whole(Box<Record>),
+    Small(Small),
+}
+
+/// A document that costs little memory.
+#[derive(Clone, Debug)]
+struct Small {
+    version: u64,
+    state: Box<str>,
+    times: Times,
+}
+
+/// Most documents are written at once.
+#[derive(Clone, Debug)]
+enum Times {
+    One(Run),
+    Several(Box<[Run]>),
 }
 
 impl MemoryStore {
@@ -152,11 +172,10 @@ impl MemoryStore {
         self.records.is_empty()
     }
 
-    /// Notes that `shadow` has a tree again, and turns the oldest tree beyond [`TREES`] into
-    /// text.
+    /// Notes that `shadow` is held whole again, and makes the oldest beyond [`WHOLE`] small.
     fn remember(&mut self, shadow: &ShadowId) {
         self.recent.push_back(shadow.clone());
-        if self.recent.len() <= TREES {
+        if self.recent.len() <= WHOLE {
             return;
         }
         let oldest = self.recent.pop_front();
@@ -170,27 +189,63 @@ impl MemoryStore {
 impl Held {
     fn record(&self) -> Result<Cow<'_, Record>, StoreError> {
         match self {
-            Self::Tree(record) => Ok(Cow::Borrowed(record)),
-            Self::Text(text) => match Record::decode(text) {
-                Ok(record) => Ok(Cow::Owned(record)),
+            Self::Whole(record) => Ok(Cow::Borrowed(record)),
+            Self::Small(small) => match small.document() {
+                Ok(document) => Ok(Cow::Owned(Record::Document(document))),
                 Err(error) => Err(StoreError::new(alloc::format!("{error}"))),
             },
         }
     }
 
     fn compact(&mut self) {
-        if let Self::Tree(record) = self {
-            *self = Self::Text(record.encode().into());
+        let nothing = Record::Tombstone(Tombstone {
+            counter: 0,
+            deleted: Timestamp::from_seconds(0),
+        });
+        if let Self::Whole(record) = self {
+            match core::mem::replace(&mut **record, nothing) {
+                Record::Document(document) => *self = Self::Small(Small::new(document)),
+                // It is small already.
+                tombstone @ Record::Tombstone(_) => **record = tombstone,
+            }
         }
     }
 
     /// When the shadow was deleted, if it was.
-    const fn deleted(&self) -> Option<Timestamp> {
+    fn deleted(&self) -> Option<Timestamp> {
         match self {
-            // Tombstones are smaller than their text, and are never compacted.
-            Self::Tree(Record::Tombstone(tombstone)) => Some(tombstone.deleted),
-            Self::Tree(Record::Document(_)) | Self::Text(_) => None,
+            Self::Whole(record) => deleted(record),
+            Self::Small(_) => None,
         }
+    }
+}
+
+impl Small {
+    fn new(document: Document) -> Self {
+        let times = stamps::of(document.sheet());
+        Self {
+            version: document.version(),
+            times: match *times {
+                [run] => Times::One(run),
+                _ => Times::Several(times.into()),
+            },
+            state: document.into_sheet().state.into(),
+        }
+    }
+
+    fn document(&self) -> Result<Document, DecodeError> {
+        let times = match &self.times {
+            Times::One(run) => core::slice::from_ref(run),
+            Times::Several(runs) => runs,
+        };
+        Document::read(&self.state, times, self.version)
+    }
+}
+
+const fn deleted(record: &Record) -> Option<Timestamp> {
+    match record {
+        Record::Tombstone(tombstone) => Some(tombstone.deleted),
+        Record::Document(_) => None,
     }
 }
 
@@ -200,23 +255,30 @@ impl Store for MemoryStore {
     }
 
     fn commit(&mut self, shadow: &ShadowId, record: Record) -> Result<(), StoreError> {
-        let is_document = matches!(record, Record::Document(_));
-        let held = Held::Tree(record);
-        let deleted = held.deleted();
-        // Most updates replace a document, and then its key is there already.
+        let deleted = deleted(&record);
+        // Most updates replace a document, and then its key is there already, and its box.
         let replaced = match self.records.get_mut(shadow) {
-            Some(place) => Some(core::mem::replace(place, held)),
-            None => self.records.insert(shadow.clone(), held),
+            Some(Held::Whole(place)) => Some(core::mem::replace(&mut **place, record)),
+            Some(small @ Held::Small(_)) => {
+                *small = Held::Whole(Box::new(record));
+                None
+            }
+            None => {
+                let held = Held::Whole(Box::new(record));
+                self.records.insert(shadow.clone(), held);
+                None
+            }
         };
-        if let Some(old) = replaced.as_ref().and_then(Held::deleted) {
-            self.tombstones.remove(&(old, shadow.clone()));
+        if let Some(Record::Tombstone(old)) = &replaced {
+            self.tombstones.remove(&(old.deleted, shadow.clone()));
         }
-        if let Some(deleted) = deleted {
-            self.tombstones.insert((deleted, shadow.clone()));
-        }
-        // A tree that replaces a tree is in the list already.
-        if is_document && !matches!(replaced, Some(Held::Tree(Record::Document(_)))) {
-            self.remember(shadow);
+        // What was whole before is in the list already.
+        match (deleted, replaced) {
+            (Some(deleted), _) => {
+                self.tombstones.insert((deleted, shadow.clone()));
+            }
+            (None, Some(Record::Document(_))) => {}
+            (None, Some(Record::Tombstone(_)) | None) => self.remember(shadow),
         }
         Ok(())
     }
@@ -244,8 +306,8 @@ impl Store for MemoryStore {
     }
 }
 
-/// How many records are held as trees. Each takes some ten times the document's size.
-const TREES: usize = 1024;
+/// How many records are held whole. Each takes some five times the document's size.
+const WHOLE: usize = 1024;
 
 impl<S: Store + ?Sized> Store for Box<S> {
     fn load(&self, shadow: &ShadowId) -> Result<Option<Cow<'_, Record>>, StoreError> {
@@ -268,13 +330,13 @@ impl<S: Store + ?Sized> Store for Box<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{document::Tombstone, service::Service, settings::Settings, time::UnixTime};
+    use crate::{service::Service, settings::Settings, time::UnixTime};
     use alloc::format;
 
     #[test]
-    fn text_and_tree_are_one_record() {
+    fn small_and_whole_are_one_record() {
         let mut service = Service::new(Settings::default());
-        let things = TREES as u64 + 500;
+        let things = WHOLE as u64 + 500;
         let shadow = |number: u64| ShadowId::classic(&format!("t{number}")).unwrap();
         for round in 1..=2 {
             for number in 0..things {
@@ -285,12 +347,12 @@ mod tests {
                     .unwrap();
             }
         }
-        let trees = |store: &MemoryStore| {
+        let whole = |store: &MemoryStore| {
             let held = store.records.values();
-            held.filter(|held| matches!(held, Held::Tree(_))).count()
+            held.filter(|held| matches!(held, Held::Whole(_))).count()
         };
-        assert_eq!(trees(service.store()), TREES);
-        assert_eq!(service.store().recent.len(), TREES);
+        assert_eq!(whole(service.store()), WHOLE);
+        assert_eq!(service.store().recent.len(), WHOLE);
         for number in 0..things {
             let document = service.document(&shadow(number), UnixTime::from_seconds(300));
             let (first, second) = (100 + number % 7, 200 + number % 7);
@@ -309,11 +371,8 @@ mod tests {
     fn a_shadow_that_comes_and_goes_leaves_nothing_behind() {
         let mut store = MemoryStore::new();
         let shadow = ShadowId::classic("t").unwrap();
-        let document = Record::Document(crate::Document::new(
-            crate::Object::new(),
-            crate::Object::new(),
-            1,
-        ));
+        let document = Document::read("{}", &[], 1).unwrap();
+        let document = Record::Document(document);
         for number in 0..10_000 {
             store.commit(&shadow, document.clone()).unwrap();
             let deleted = Timestamp::from_seconds(number);
@@ -322,7 +381,7 @@ mod tests {
             store.commit(&shadow, tombstone).unwrap();
         }
         assert_eq!(store.tombstones.len(), 1);
-        assert!(store.recent.len() <= TREES);
+        assert!(store.recent.len() <= WHOLE);
         store.purge(Timestamp::from_seconds(10_000)).unwrap();
         assert!(store.is_empty());
     }

@@ -280,10 +280,6 @@ impl<S> Object<S> {
     pub(crate) fn into_members(self) -> Vec<(Box<str>, Value<S>)> {
         self.members
     }
-
-    pub(crate) fn members(&self) -> &[(Box<str>, Value<S>)] {
-        &self.members
-    }
 }
 
 impl<S> Default for Object<S> {

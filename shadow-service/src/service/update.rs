@@ -2,8 +2,15 @@
 
 use super::{AROUND, Service, close, internal};
 use crate::{
-    document::Document, document::Record, error::ShadowError, merge, mirror::Mirror, reply::Answer,
-    request::Update, settings::DeltaPolicy, store::Store, time::UnixTime, write::Members,
+    document::{Document, Record},
+    error::ShadowError,
+    merge::{Merged, merge},
+    reply::Answer,
+    request::State,
+    settings::DeltaPolicy,
+    store::Store,
+    time::UnixTime,
+    write::Members,
 };
 use alloc::{string::String, vec::Vec};
 use shadow_proto::{ShadowId, TopicKind};
@@ -13,37 +20,31 @@ impl<S: Store> Service<S> {
     pub(super) fn merge(
         &mut self,
         shadow: &ShadowId,
-        update: Update,
+        state: State,
+        asked: Option<u64>,
         token: Option<&str>,
         now: UnixTime,
     ) -> Result<Answer, ShadowError> {
         let behaviour = &self.settings.behaviour;
         let stored = self.load(shadow, now).map_err(|error| internal(&error))?;
-        let counter = stored.check_version(update.version, behaviour.absent_version)?;
+        let counter = stored.check_version(asked, behaviour.absent_version)?;
         let version = counter.saturating_add(1);
         let old = stored.document();
         let now = now.timestamp();
 
-        let before = old.and_then(Document::text);
-        let mut accepted = Mirror::like(before, None);
-        update.state.mirror(&mut accepted, now);
-        let mut body =
-            String::with_capacity(AROUND + accepted.state.len() + accepted.metadata.len());
+        let said = &state.sheet;
+        let mut body = String::with_capacity(AROUND + said.state.len() + said.metadata.len());
         let mut members = Members::open(&mut body);
-        members.name("state").push_str(&accepted.state);
-        members.name("metadata").push_str(&accepted.metadata);
+        members.name("state").push_str(&said.state);
+        members.name("metadata").push_str(&said.metadata);
         members.number("version", version);
         close(members, now, token);
 
-        let merged = merge::document(old, update.state, version, behaviour);
-        let mut document = merged.document;
-        if merged.verbatim {
-            document.keep(accepted);
-        } else {
-            let mut mirror = Mirror::like(before, Some(&accepted));
-            document.mirror(&mut mirror);
-            document.keep(mirror);
-        }
+        let merged = match merge(old.map(Document::sheet), &state, behaviour) {
+            Merged::Verbatim => state.sheet,
+            Merged::Other(sheet) => sheet,
+        };
+        let document = Document::new(merged, version);
         if document.size() > self.settings.limits.max_document_bytes {
             return Err(ShadowError::TooLarge);
         }
@@ -72,10 +73,8 @@ impl<S: Store> Service<S> {
             let mut members = Members::open(&mut payload);
             members.number("version", version);
             members.number("timestamp", now.seconds());
-            let mut mirror = Mirror::default();
-            delta.mirror(&mut mirror);
-            members.name("state").push_str(&mirror.state);
-            members.name("metadata").push_str(&mirror.metadata);
+            delta.write_state(members.name("state"));
+            delta.write_metadata(members.name("metadata"));
             if let Some(token) = token {
                 members.text("clientToken", token);
             }

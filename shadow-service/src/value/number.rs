@@ -63,7 +63,12 @@ impl Number {
     /// position of the point and exponent are.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
-        self.0 == other.0 || Normal::of(&self.0) == Normal::of(&other.0)
+        Self::same_text(&self.0, &other.0)
+    }
+
+    /// [`same`](Self::same) of two numbers as they are written.
+    pub(crate) fn same_text(a: &str, b: &str) -> bool {
+        a == b || Normal::of(a) == Normal::of(b)
     }
 }
 

@@ -2,13 +2,7 @@
 //! while it is looked at, and only for what is new.
 
 use super::route;
-use crate::{
-    document::Section,
-    error::ShadowError,
-    local::Engine,
-    store::After,
-    write::{self, Members},
-};
+use crate::{document::Section, error::ShadowError, local::Engine, store::After, write::Members};
 use alloc::{
     borrow::Cow,
     format,
@@ -96,10 +90,8 @@ fn shadow(engine: &Engine, query: &str) -> Result<String, ShadowError> {
     if let Some(document) = document {
         members.number("version", document.version());
         for section in Section::ALL {
-            if let Some(object) = document.section(section) {
-                let mut text = String::new();
-                write::object(&mut text, object);
-                members.text(section.as_str(), &text);
+            if let Some(text) = document.section(section) {
+                members.text(section.as_str(), text);
             }
         }
         if let Some(delta) = document.delta(&service.settings().behaviour) {
