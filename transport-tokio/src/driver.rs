@@ -4,13 +4,13 @@ use alloc::sync::Arc;
 use core::{
     fmt,
     future::Future as _,
-    pin::{Pin, pin},
-    task::{Context, Poll},
+    pin::Pin,
+    task::{Context, Poll, ready},
 };
 use std::io;
 
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
 };
 use transport_core::{BytesMut, Clock, Instant as Now, Runtime};
@@ -40,6 +40,8 @@ pub struct Tokio {
     origin: Instant,
     /// Made with the first poll, within the runtime.
     sleep: Option<Pin<Box<Sleep>>>,
+    /// Where one read puts its bytes: cleared once, and not before each read.
+    buffer: Box<[u8]>,
 }
 
 impl Default for Tokio {
@@ -47,6 +49,7 @@ impl Default for Tokio {
         Self {
             origin: Instant::now(),
             sleep: None,
+            buffer: vec![0; READ_SIZE].into_boxed_slice(),
         }
     }
 }
@@ -79,8 +82,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Runtime<S> for Tokio {
         input: &mut BytesMut,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        input.reserve(READ_SIZE);
-        pin!(stream.read_buf(input)).poll(cx)
+        let mut buffer = ReadBuf::new(&mut self.buffer);
+        ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+        input.extend_from_slice(buffer.filled());
+        Poll::Ready(Ok(buffer.filled().len()))
     }
 
     fn poll_write(
