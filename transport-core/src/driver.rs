@@ -174,20 +174,12 @@ where
         client.served_by(|| spawn(driver.once())).await
     }
 
-    /// Does one round; whether anything moved, or `None` at the end.
-    fn step(&mut self, cx: &mut Context<'_>) -> Option<bool> {
-        let mut moved = false;
-        // The clock first: a busy stream must not put a deadline off.
-        if self
-            .connection
-            .poll_timeout()
-            .is_some_and(|at| at <= self.connection.hub().now())
-        {
-            self.connection.handle_timeout();
-            moved = true;
-        }
+    /// Does one round; `None` at the end. `readable`: nothing says yet that there is nothing to be
+    /// read.
+    fn step(&mut self, readable: &mut bool, cx: &mut Context<'_>) -> Option<Moved> {
+        let mut moved = Moved::No;
         while let Some(step) = self.connection.poll_step() {
-            moved = true;
+            moved = Moved::Yes;
             match step {
                 TransportStep::Open(attempt) => {
                     let opening = Box::pin((self.connector)(attempt));
@@ -205,15 +197,20 @@ where
                 }
             }
         }
-        Some(self.poll_transport(cx) || moved)
+        let transport = self.poll_transport(readable, cx);
+        Some(if transport == Moved::No {
+            moved
+        } else {
+            transport
+        })
     }
 
-    fn poll_transport(&mut self, cx: &mut Context<'_>) -> bool {
+    fn poll_transport(&mut self, readable: &mut bool, cx: &mut Context<'_>) -> Moved {
         match &mut self.transport {
-            Transport::None => false,
+            Transport::None => Moved::No,
             Transport::Opening(opening) => {
                 let Poll::Ready(opened) = opening.as_mut().poll(cx) else {
-                    return false;
+                    return Moved::No;
                 };
                 match opened {
                     Ok(stream) => {
@@ -222,6 +219,7 @@ where
                             unflushed: false,
                             closing: false,
                         };
+                        *readable = true;
                         self.connection.handle_opened();
                     }
                     Err(error) => {
@@ -229,88 +227,117 @@ where
                         self.connection.handle_open_failed(error);
                     }
                 }
-                true
+                Moved::Yes
             }
             Transport::Open {
                 stream,
                 unflushed,
                 closing,
-            } => match poll_stream(
-                &mut self.runtime,
-                &mut self.connection,
-                stream,
-                unflushed,
-                *closing,
-                cx,
-            ) {
-                Ok(Moved::Yes) => true,
-                Ok(Moved::No) => false,
-                Ok(Moved::Ended) => self.closed(None),
-                Err(error) => self.closed(Some(OpenError::from(error))),
-            },
+            } => {
+                let mut io = Io {
+                    runtime: &mut self.runtime,
+                    connection: &mut self.connection,
+                    stream,
+                    unflushed,
+                };
+                match io.poll(*closing, readable, cx) {
+                    Ok(Some(moved)) => moved,
+                    Ok(None) => self.closed(None),
+                    Err(error) => self.closed(Some(OpenError::from(error))),
+                }
+            }
         }
     }
 
-    fn closed(&mut self, error: Option<OpenError>) -> bool {
+    fn closed(&mut self, error: Option<OpenError>) -> Moved {
         self.transport = Transport::None;
         self.connection.handle_closed(error);
-        true
+        Moved::Yes
+    }
+
+    fn handle_timeout(&mut self) {
+        let deadline = self.connection.poll_timeout();
+        if deadline.is_some_and(|at| at <= self.connection.hub().now()) {
+            self.connection.handle_timeout();
+        }
     }
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Moved {
-    Yes,
     No,
-    Ended,
+    Yes,
 }
 
-/// Writes what there is, flushes, closes if it is to be closed, else reads.
-fn poll_stream<R: Runtime<S>, S>(
-    runtime: &mut R,
-    connection: &mut Connection,
-    stream: &mut S,
-    unflushed: &mut bool,
-    closing: bool,
-    cx: &mut Context<'_>,
-) -> io::Result<Moved> {
-    let mut moved = Moved::No;
-    let output = connection.output();
-    let pending = !output.is_empty();
-    if pending {
-        if let Poll::Ready(written) = runtime.poll_write(stream, output, cx) {
+/// An open stream, and what moves bytes over it.
+struct Io<'a, R, S> {
+    runtime: &'a mut R,
+    connection: &'a mut Connection,
+    stream: &'a mut S,
+    unflushed: &'a mut bool,
+}
+
+impl<R: Runtime<S>, S> Io<'_, R, S> {
+    /// Writes what there is and reads once, so that neither direction keeps the other waiting;
+    /// `None` at the end of the stream.
+    fn poll(
+        &mut self,
+        closing: bool,
+        readable: &mut bool,
+        cx: &mut Context<'_>,
+    ) -> io::Result<Option<Moved>> {
+        let written = self.poll_write(cx)?;
+        if closing {
+            if !*self.unflushed && self.connection.output().is_empty() {
+                if let Poll::Ready(ended) = self.runtime.poll_close(self.stream, cx) {
+                    return ended.map(|()| None);
+                }
+            }
+            return Ok(Some(written));
+        }
+        if !*readable || !self.connection.wants_input() {
+            return Ok(Some(written));
+        }
+        let input = self.connection.input();
+        match self.runtime.poll_read(self.stream, input, cx) {
+            Poll::Pending => {
+                *readable = false;
+                Ok(Some(written))
+            }
+            Poll::Ready(read) => {
+                if read? == 0 {
+                    return Ok(None);
+                }
+                self.connection.handle_input();
+                Ok(Some(Moved::Yes))
+            }
+        }
+    }
+
+    /// Writes of the output, flushes once all is written.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<Moved> {
+        let mut moved = Moved::No;
+        let output = self.connection.output();
+        if !output.is_empty() {
+            let Poll::Ready(written) = self.runtime.poll_write(self.stream, output, cx) else {
+                return Ok(Moved::No);
+            };
             match written? {
                 0 => return Err(io::ErrorKind::WriteZero.into()),
-                count => connection.handle_written(count),
+                count => self.connection.handle_written(count),
             }
-            *unflushed = true;
-            return Ok(Moved::Yes);
-        }
-    } else if *unflushed {
-        if let Poll::Ready(flushed) = runtime.poll_flush(stream, cx) {
-            flushed?;
-            *unflushed = false;
+            *self.unflushed = true;
             moved = Moved::Yes;
         }
-    }
-    if closing {
-        if !pending && !*unflushed {
-            if let Poll::Ready(ended) = runtime.poll_close(stream, cx) {
-                ended?;
-                return Ok(Moved::Ended);
+        if *self.unflushed && self.connection.output().is_empty() {
+            if let Poll::Ready(flushed) = self.runtime.poll_flush(self.stream, cx) {
+                flushed?;
+                *self.unflushed = false;
+                moved = Moved::Yes;
             }
         }
-        return Ok(moved);
+        Ok(moved)
     }
-    if connection.wants_input() {
-        if let Poll::Ready(read) = runtime.poll_read(stream, connection.input(), cx) {
-            if read? == 0 {
-                return Ok(Moved::Ended);
-            }
-            connection.handle_input();
-            moved = Moved::Yes;
-        }
-    }
-    Ok(moved)
 }
 
 /// What must not move is in boxes.
@@ -328,16 +355,20 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         this.connection.hub().register(cx.waker());
+        // The clock first: a busy stream must not put a deadline off.
+        this.handle_timeout();
+        let mut readable = true;
         for _ in 0..ROUNDS {
-            match this.step(cx) {
+            match this.step(&mut readable, cx) {
                 None => return Poll::Ready(()),
-                Some(true) => continue,
-                Some(false) => {}
+                Some(Moved::Yes) => continue,
+                Some(Moved::No) => {}
             }
             let Some(deadline) = this.connection.poll_timeout() else {
                 return Poll::Pending;
             };
             ready!(this.runtime.poll_sleep(deadline, cx));
+            this.handle_timeout();
         }
         // Others want to run too.
         cx.waker().wake_by_ref();

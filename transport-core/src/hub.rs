@@ -12,6 +12,7 @@ use alloc::sync::Arc;
 use core::{
     fmt,
     future::poll_fn,
+    sync::atomic::{AtomicBool, Ordering},
     task::{Poll, Waker},
     time::Duration,
 };
@@ -122,6 +123,8 @@ impl Hub {
         let hub = Self {
             shared: Arc::new(Shared {
                 state: Mutex::new(State::new(config, options)),
+                changed: AtomicBool::new(false),
+                ending: AtomicBool::new(false),
                 jobs: Condvar::new(),
                 clock,
             }),
@@ -335,8 +338,9 @@ impl Hub {
     /// Cancel-safe; for one driver at a time.
     pub async fn changed(&self) {
         poll_fn(|cx| {
+            // It is set under the lock.
             let mut state = self.shared.lock();
-            if core::mem::take(&mut state.changed) {
+            if self.take_changed() {
                 return Poll::Ready(());
             }
             state.driver = Some(cx.waker().clone());
@@ -349,7 +353,6 @@ impl Hub {
     /// called before looking for something to do.
     pub fn register(&self, waker: &Waker) {
         let mut state = self.shared.lock();
-        state.changed = false;
         match &mut state.driver {
             Some(driver) => driver.clone_from(waker),
             none => *none = Some(waker.clone()),
@@ -359,6 +362,9 @@ impl Hub {
     /// Whether, and how, the driver is to end: the last handle is gone, or `shutdown` was called.
     #[must_use]
     pub fn stop_request(&self) -> Option<StopRequest> {
+        if !self.shared.ending.load(Ordering::Acquire) {
+            return None;
+        }
         let state = self.shared.lock();
         match state.phase {
             _ if state.orphaned => Some(StopRequest::Now),
@@ -397,6 +403,11 @@ impl Hub {
         self.drive(State::finish);
     }
 
+    /// Whether a handle was used since the last call.
+    pub(crate) fn take_changed(&self) -> bool {
+        self.shared.changed.swap(false, Ordering::AcqRel)
+    }
+
     /// For handles: acts on the state, then wakes the driver.
     pub(crate) fn act<R>(&self, act: impl FnOnce(&mut State, Instant) -> R) -> R {
         self.with(act, true)
@@ -416,16 +427,22 @@ impl Hub {
         let now = self.now();
         let mut state = self.shared.lock();
         let result = act(&mut state, now);
-        let mut wakers = core::mem::take(&mut state.wakers);
+        let wakers = core::mem::take(&mut state.wakers);
         let discarded = core::mem::take(&mut state.discarded);
         let records = core::mem::take(&mut state.records);
-        if wake {
-            state.changed = true;
-            wakers.extend(state.driver.take());
+        let driver = if wake {
+            self.shared.changed.store(true, Ordering::Release);
+            state.driver.take()
+        } else {
+            None
+        };
+        let over = state.phase == Phase::Stopped || state.orphaned;
+        if over || state.phase != Phase::Running {
+            self.shared.ending.store(true, Ordering::Release);
         }
-        let jobs = !state.jobs.is_empty() || state.phase == Phase::Stopped || state.orphaned;
+        let jobs = !state.jobs.is_empty() || over;
         drop(state);
-        for waker in wakers {
+        for waker in wakers.into_iter().chain(driver) {
             waker.wake();
         }
         drop(discarded);

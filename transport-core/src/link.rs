@@ -130,7 +130,7 @@ impl Link {
         self.session.handle_timeout(now);
         self.pump();
         self.hub.handle_timeout();
-        self.pump();
+        self.pump_if(true);
     }
 
     /// Ends the connection with a DISCONNECT, behind what can still be sent.
@@ -181,12 +181,22 @@ impl Link {
         self.session.set_options(options)
     }
 
-    /// Moves everything that can move between hub and session. Events first: what the hub wants
-    /// done may depend on them.
+    /// Moves everything that can move between hub and session, if anything has happened to either.
     fn pump(&mut self) {
+        let changed = self.hub.take_changed();
+        self.pump_if(changed);
+    }
+
+    /// Events first: what the hub wants done may depend on them. Without any, and if the hub has
+    /// not changed by itself, there is nothing to be done.
+    fn pump_if(&mut self, mut changed: bool) {
         loop {
             while let Some(event) = self.session.poll_event() {
                 self.handle_event(event);
+                changed = true;
+            }
+            if !changed {
+                return;
             }
             self.push_held();
             match self.hub.poll_action() {

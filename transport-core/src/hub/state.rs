@@ -1,7 +1,10 @@
 //! What is behind a hub's lock.
 
 use alloc::collections::{BTreeMap, VecDeque};
-use core::task::{Poll, Waker};
+use core::{
+    sync::atomic::AtomicBool,
+    task::{Poll, Waker},
+};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use mqtt_session::Publish;
@@ -20,6 +23,10 @@ use crate::{
 
 pub(crate) struct Shared {
     pub(super) state: Mutex<State>,
+    /// A handle was used since the driver looked last.
+    pub(super) changed: AtomicBool,
+    /// The driver is to end, see [`Hub::stop_request`](super::Hub::stop_request). Stays so.
+    pub(super) ending: AtomicBool,
     /// Signals the thread that runs callbacks.
     pub(crate) jobs: Condvar,
     pub(super) clock: Clock,
@@ -51,8 +58,6 @@ pub(crate) struct State {
     pub(super) traced: Connections,
     stop_waiters: Vec<Waker>,
     pub(super) driver: Option<Waker>,
-    /// Something changed since the driver asked last.
-    pub(super) changed: bool,
     /// What was given up at the end.
     pub(crate) unfinished: usize,
     next: u64,
@@ -102,7 +107,6 @@ impl State {
             traced: Connections::default(),
             stop_waiters: Vec::new(),
             driver: None,
-            changed: false,
             unfinished: 0,
             next: 1,
         }
