@@ -189,6 +189,14 @@ impl Connection {
         self.follow_link(false);
     }
 
+    /// Whether somebody was told something since the last call who may have something to send
+    /// himself, and acknowledgements wait to be written: once others have run, one write is enough
+    /// for both.
+    #[must_use]
+    pub fn has_answered(&self) -> bool {
+        self.hub().take_woken() && self.link.session().has_output()
+    }
+
     /// Whether to read: not while what was read waits for output to be written.
     #[must_use]
     pub fn wants_input(&self) -> bool {

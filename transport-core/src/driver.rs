@@ -4,6 +4,7 @@
 use core::{
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -30,6 +31,15 @@ pub trait Runtime<S>: Default {
     /// Is ready once the clock shows `deadline`. Each call replaces the deadline of the one
     /// before. It may be ready early, which costs a round.
     fn poll_sleep(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Lets the tasks run that are ready to, where that costs less than a write: has the driver
+    /// polled once more after them, and is `true`. With `false` the driver goes on at once, as is
+    /// better where a thread would have to be woken for it. `again`: it was done just now, and
+    /// nobody has asked the client for anything.
+    fn give_way(&mut self, again: bool, cx: &mut Context<'_>) -> bool {
+        let _ = (again, cx);
+        false
+    }
 
     /// Reads what there is, up to a size of its own, behind what `input` holds. No byte is the
     /// end of the stream.
@@ -99,6 +109,8 @@ pub struct Driver<R, C, F, S> {
     connector: C,
     transport: Transport<F, S>,
     runtime: R,
+    /// Others were let run before the acknowledgements are written.
+    gave_way: bool,
 }
 
 enum Transport<F, S> {
@@ -135,6 +147,7 @@ where
             connector,
             transport: Transport::None,
             runtime,
+            gave_way: false,
         };
         Ok((client, driver))
     }
@@ -267,6 +280,8 @@ where
 enum Moved {
     No,
     Yes,
+    /// The application was given what it waits for, and there are acknowledgements to be written.
+    Answered,
 }
 
 /// An open stream, and what moves bytes over it.
@@ -309,7 +324,10 @@ impl<R: Runtime<S>, S> Io<'_, R, S> {
                     return Ok(None);
                 }
                 self.connection.handle_input();
-                Ok(Some(Moved::Yes))
+                Ok(Some(match self.connection.has_answered() {
+                    true => Moved::Answered,
+                    false => Moved::Yes,
+                }))
             }
         }
     }
@@ -355,13 +373,23 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         this.connection.hub().register(cx.waker());
+        let gave_way = mem::take(&mut this.gave_way) && !this.connection.hub().is_changed();
+        if gave_way && this.runtime.give_way(true, cx) {
+            return Poll::Pending;
+        }
         // The clock first: a busy stream must not put a deadline off.
         this.handle_timeout();
         let mut readable = true;
         for _ in 0..ROUNDS {
             match this.step(&mut readable, cx) {
                 None => return Poll::Ready(()),
-                Some(Moved::Yes) => continue,
+                // Whoever was answered may ask for something more, which then leaves in one write
+                // with the acknowledgement of the answer.
+                Some(Moved::Answered) if this.runtime.give_way(false, cx) => {
+                    this.gave_way = true;
+                    return Poll::Pending;
+                }
+                Some(Moved::Answered | Moved::Yes) => continue,
                 Some(Moved::No) => {}
             }
             let Some(deadline) = this.connection.poll_timeout() else {

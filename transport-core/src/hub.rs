@@ -124,6 +124,7 @@ impl Hub {
             shared: Arc::new(Shared {
                 state: Mutex::new(State::new(config, options)),
                 changed: AtomicBool::new(false),
+                woken: AtomicBool::new(false),
                 ending: AtomicBool::new(false),
                 jobs: Condvar::new(),
                 clock,
@@ -403,9 +404,19 @@ impl Hub {
         self.drive(State::finish);
     }
 
+    /// Whether a handle was used since the last [`take_changed`](Self::take_changed).
+    pub(crate) fn is_changed(&self) -> bool {
+        self.shared.changed.load(Ordering::Acquire)
+    }
+
     /// Whether a handle was used since the last call.
     pub(crate) fn take_changed(&self) -> bool {
         self.shared.changed.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether somebody was woken since the last call.
+    pub(crate) fn take_woken(&self) -> bool {
+        self.shared.woken.swap(false, Ordering::Relaxed)
     }
 
     /// For handles: acts on the state, then wakes the driver.
@@ -442,6 +453,9 @@ impl Hub {
         }
         let jobs = !state.jobs.is_empty() || over;
         drop(state);
+        if !wakers.is_empty() {
+            self.shared.woken.store(true, Ordering::Relaxed);
+        }
         for waker in wakers.into_iter().chain(driver) {
             waker.wake();
         }

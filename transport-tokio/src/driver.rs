@@ -4,13 +4,15 @@ use alloc::sync::Arc;
 use core::{
     fmt,
     future::Future as _,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 use std::io;
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    runtime::{Handle, RuntimeFlavor},
+    task::yield_now,
     time::{Instant, Sleep, sleep_until},
 };
 use transport_core::{BytesMut, Clock, Instant as Now, Runtime};
@@ -40,6 +42,8 @@ pub struct Tokio {
     origin: Instant,
     /// Made with the first poll, within the runtime.
     sleep: Option<Pin<Box<Sleep>>>,
+    /// Whether the runtime has one thread; known once it was asked.
+    alone: Option<bool>,
     /// Where one read puts its bytes: cleared once, and not before each read.
     buffer: Box<[u8]>,
 }
@@ -49,6 +53,7 @@ impl Default for Tokio {
         Self {
             origin: Instant::now(),
             sleep: None,
+            alone: None,
             buffer: vec![0; READ_SIZE].into_boxed_slice(),
         }
     }
@@ -74,6 +79,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Runtime<S> for Tokio {
             none => none.insert(Box::pin(sleep_until(deadline))),
         };
         sleep.as_mut().poll(cx)
+    }
+
+    fn give_way(&mut self, again: bool, cx: &mut Context<'_>) -> bool {
+        // With several threads, another one would be woken to take what is ready.
+        let alone = *self.alone.get_or_insert_with(|| {
+            let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+            matches!(flavor, Ok(RuntimeFlavor::CurrentThread))
+        });
+        if alone && again {
+            // Behind the future of `block_on`, whose turn comes when no task is ready any more.
+            let _ = pin!(yield_now()).poll(cx);
+        } else if alone {
+            cx.waker().wake_by_ref();
+        }
+        alone
     }
 
     fn poll_read(

@@ -11,7 +11,9 @@ mod broker;
 
 use core::{
     future::pending,
+    pin::Pin,
     sync::atomic::{AtomicUsize, Ordering},
+    task::{Context, Poll},
     time::Duration,
 };
 use std::{
@@ -21,7 +23,9 @@ use std::{
 
 use broker::Broker;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
+    io::{
+        AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf, duplex,
+    },
     time::Instant,
 };
 use transport_tokio::{
@@ -213,6 +217,82 @@ async fn thousands_of_requests_pass_the_window() {
         request.await.unwrap();
     }
     assert_eq!(shadow.get().await.unwrap().version.number(), 2_000);
+}
+
+/// A stream whose writes are noted: the kinds of the small packets in each.
+struct Noted(DuplexStream, Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl AsyncRead for Noted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Noted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.0).poll_write(cx, bytes);
+        let (mut rest, mut kinds) = (bytes, Vec::new());
+        while let [first, length, ..] = *rest {
+            assert!(length < 128, "one byte of length is enough here");
+            kinds.push(first >> 4);
+            rest = rest.get(2 + usize::from(length)..).unwrap();
+        }
+        self.1.lock().unwrap().push(kinds);
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acknowledgement_leaves_with_the_request_that_its_answer_led_to() {
+    const PUBLISH: u8 = 3;
+    const PUBACK: u8 = 4;
+    let broker = broker();
+    let writes = Arc::new(Mutex::new(Vec::new()));
+    let (its, noted) = (Arc::clone(&broker), Arc::clone(&writes));
+    let connector = move |_| {
+        let stream = Noted(open(&its, 4096), Arc::clone(&noted));
+        async { io::Result::Ok(stream) }
+    };
+    let client = connect_with(options(), connector).await.unwrap();
+    let shadow = client.shadow(ShadowId::classic("lamp").unwrap()).unwrap();
+    let reports = || {
+        let shadow = shadow.clone();
+        async move {
+            for _ in 0..3 {
+                shadow.report(&state(r#"{"on":true}"#)).await.unwrap();
+            }
+        }
+    };
+    // Its filters are asked for.
+    reports().await;
+    let expected = [vec![PUBLISH], vec![PUBACK, PUBLISH], vec![PUBACK, PUBLISH]];
+    // Here it is the future that the runtime blocks on, there a task.
+    for task in [false, true] {
+        // The last acknowledgement.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        writes.lock().unwrap().clear();
+        match task {
+            false => reports().await,
+            true => tokio::spawn(reports()).await.unwrap(),
+        }
+        assert_eq!(*writes.lock().unwrap(), expected, "a task: {task}");
+    }
 }
 
 #[test]

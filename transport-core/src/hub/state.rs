@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     pub(super) state: Mutex<State>,
     /// A handle was used since the driver looked last.
     pub(super) changed: AtomicBool,
+    /// Somebody was woken since the driver looked last.
+    pub(super) woken: AtomicBool,
     /// The driver is to end, see [`Hub::stop_request`](super::Hub::stop_request). Stays so.
     pub(super) ending: AtomicBool,
     /// Signals the thread that runs callbacks.
