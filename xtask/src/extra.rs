@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The time in which a newcomer sees the demo, on two cores with nothing built.
 const FIRST_SIGHT: Duration = Duration::from_secs(3 * 60);
 
-const EXTRAS: [Step; 13] = [
+const EXTRAS: [Step; 14] = [
     Step::new(
         "deny",
         "advisories, licences, sources; needs cargo-deny and GitHub",
@@ -77,6 +77,11 @@ const EXTRAS: [Step; 13] = [
         "service-figures",
         "the local server in release, some minutes on a quiet machine: its speed, memory and start go into the guide",
         service_figures,
+    ),
+    Step::new(
+        "package",
+        "the published crates as crates.io would get them, each built by itself; needs crates.io",
+        package,
     ),
     Step::new(
         "fresh",
@@ -164,6 +169,14 @@ fn mutation(cx: &Cx, _: &Workspace) -> Result<Done, String> {
     cx.cargo(["mutants", "--package", "shadow-proto"])
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("CARGO_PROFILE_TEST_DEBUG", "0")
+        .limit(LIMIT)
+        .run()?;
+    Ok(Done::Passed)
+}
+
+/// Nothing is uploaded.
+fn package(cx: &Cx, _: &Workspace) -> Result<Done, String> {
+    cx.cargo(["publish", "--workspace", "--dry-run", "--locked"])
         .limit(LIMIT)
         .run()?;
     Ok(Done::Passed)
