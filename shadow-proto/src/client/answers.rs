@@ -220,14 +220,14 @@ impl Client {
 
     /// The try with this token was answered: another answer to it is a duplicate.
     fn mark_answered(&mut self, token: Option<&str>) {
-        if let Some(token) = token.and_then(|token| ClientToken::new(token).ok()) {
-            self.requests.mark_answered(&token);
+        if let Some(token) = token {
+            self.requests.mark_answered(token.as_bytes());
         }
     }
 
     /// An answer to a request that was over: the first is news.
     fn late(&mut self, past: Past, operation: Operation, answer: Result<Accepted, Rejection>) {
-        if !self.requests.mark_answered(&past.token) {
+        if !self.requests.mark_answered(past.token.as_bytes()) {
             self.stats.duplicates += 1;
             return;
         }
@@ -266,13 +266,18 @@ impl Client {
 
     /// Whether a token is that of a request's current try.
     fn is_current(&self, id: RequestId, token: Option<&str>) -> bool {
-        let Some(request) = self.requests.get(id) else {
+        let Some(token) = token.map(str::as_bytes) else {
             return false;
         };
-        request.place == Place::InFlight
+        let prefix = &self.config.token_prefix;
+        if self.requests.live_generated(token, prefix) == Some(id) {
+            return true;
+        }
+        let request = self.requests.get(id);
+        request.is_some_and(|request| request.place == Place::InFlight)
             && self
                 .token(id)
-                .is_some_and(|current| Some(current.as_str()) == token)
+                .is_some_and(|current| current.as_bytes() == token)
     }
 
     fn observe(

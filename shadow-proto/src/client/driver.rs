@@ -364,30 +364,34 @@ impl Client {
         if let Some(recorder) = &mut self.recorder {
             recorder.polled();
         }
-        loop {
-            let output = self.outputs.pop()?;
-            let Output::Publish { id, .. } = &output else {
-                return Some(output);
-            };
+        while let Output::Publish { id, .. } = self.outputs.front()? {
             let id = *id;
-            // A request that ended meanwhile is not published any more.
-            let Some(request) = self.try_of(id) else {
-                continue;
-            };
-            let Some(entry) = self.requests.get_mut(request) else {
-                continue;
-            };
-            entry.place = Place::InFlight;
-            entry.stage = entry.stage.max(Stage::Sent);
-            let ends = entry.publish_only && entry.qos == Qos::AtMostOnce;
-            self.requests.took_off(request);
-            self.stats.publishes += 1;
-            if ends {
-                self.finish(request, Ok(Accepted::Published), None);
-                self.settle();
+            let output = self.outputs.pop();
+            if self.take_off(id) {
+                return output;
             }
-            return Some(output);
         }
+        self.outputs.pop()
+    }
+
+    /// The driver takes a publish, unless its request ended meanwhile: then it is not published any more.
+    fn take_off(&mut self, id: PublishId) -> bool {
+        let Some(request) = self.try_of(id) else {
+            return false;
+        };
+        let Some(entry) = self.requests.get_mut(request) else {
+            return false;
+        };
+        entry.place = Place::InFlight;
+        entry.stage = entry.stage.max(Stage::Sent);
+        let ends = entry.publish_only && entry.qos == Qos::AtMostOnce;
+        self.requests.took_off(request);
+        self.stats.publishes += 1;
+        if ends {
+            self.finish(request, Ok(Accepted::Published), None);
+            self.settle();
+        }
+        true
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due; `None` if nothing is.

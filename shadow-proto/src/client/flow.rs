@@ -87,9 +87,12 @@ impl Client {
     /// Sends what window and rates allow, one request of each thing in turn.
     pub(super) fn pump(&mut self) {
         self.pump_at = None;
-        if !self.connected {
-            return;
+        if self.connected && !self.busy.is_empty() {
+            self.pump_busy();
         }
+    }
+
+    fn pump_busy(&mut self) {
         // Kept from call to call for its room.
         let mut blocked = core::mem::take(&mut self.blocked);
         while let Some(thing) = self.busy.pop_front() {

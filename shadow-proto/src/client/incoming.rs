@@ -67,52 +67,57 @@ impl Client {
     }
 
     fn delta(&mut self, shadow: ShadowHandle, message: &wire::Delta<'_>, payload: &[u8]) {
-        let origin = self.origin(shadow, message.client_token.as_deref());
-        let holds = self.holds(shadow);
-        let gaps = self.gaps();
         let Some(entry) = self.shadows.get(shadow) else {
             return;
         };
         if !entry.interest.contains(Interest::DELTA) {
             return;
         }
-        let mut epoch = entry.versions.epoch;
-        if holds {
-            // As if what is held had been delivered: the watermark knows of epochs.
-            let mut versions = entry.versions.clone();
-            if let Some(held) = entry.held.as_ref().filter(|held| held.epoch == epoch) {
-                versions.delta(held.delta.version, held.delta.timestamp, gaps);
-            }
-            match versions.delta(message.version, message.timestamp, gaps) {
-                // If it is void, the document will tell.
-                Verdict::New | Verdict::Overtaken => {}
-                Verdict::Duplicate | Verdict::Old | Verdict::Younger => {
-                    self.stats.old += 1;
-                    return;
-                }
-            }
-            if let Some(entry) = self.shadows.get_mut(shadow) {
-                let (version, time) = (message.version, message.timestamp);
-                entry
-                    .versions
-                    .observe(version, time, Trust::Other, Dates::Version, gaps);
-                epoch = entry.versions.epoch;
+        if entry.resync.is_some() {
+            self.hold(shadow, message, payload);
+        } else if self.is_news(shadow, message.version, message.timestamp) {
+            // Nothing is copied of what is not delivered.
+            self.tell(Event::Delta {
+                shadow,
+                delta: Delta::from_wire(message),
+                origin: self.origin(shadow, message.client_token.as_deref()),
+                payload: self.keep(payload),
+            });
+        }
+    }
+
+    /// A delta waits for the document that is being fetched.
+    #[cold]
+    fn hold(&mut self, shadow: ShadowHandle, message: &wire::Delta<'_>, payload: &[u8]) {
+        let origin = self.origin(shadow, message.client_token.as_deref());
+        let payload = self.keep(payload);
+        let gaps = self.gaps();
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return;
+        };
+        // As if what is held had been delivered: the watermark knows of epochs.
+        let mut versions = entry.versions.clone();
+        let epoch = versions.epoch;
+        if let Some(held) = entry.held.as_ref().filter(|held| held.epoch == epoch) {
+            versions.delta(held.delta.version, held.delta.timestamp, gaps);
+        }
+        let (version, time) = (message.version, message.timestamp);
+        match versions.delta(version, time, gaps) {
+            // If it is void, the document will tell.
+            Verdict::New | Verdict::Overtaken => {}
+            Verdict::Duplicate | Verdict::Old | Verdict::Younger => {
+                self.stats.old += 1;
+                return;
             }
         }
-        let payload = self.keep(payload);
-        let held = Held {
+        let versions = &mut entry.versions;
+        versions.observe(version, time, Trust::Other, Dates::Version, gaps);
+        entry.held = Some(Box::new(Held {
             delta: Delta::from_wire(message),
             origin,
             payload,
-            epoch,
-        };
-        if holds {
-            if let Some(entry) = self.shadows.get_mut(shadow) {
-                entry.held = Some(Box::new(held));
-            }
-        } else {
-            self.deliver(shadow, held);
-        }
+            epoch: entry.versions.epoch,
+        }));
     }
 
     fn documents(&mut self, shadow: ShadowHandle, message: &wire::Documents<'_>, payload: &[u8]) {

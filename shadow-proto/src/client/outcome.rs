@@ -177,17 +177,15 @@ impl Client {
         }
         let token = self.token(id);
         self.land(id);
-        let removed = self.requests.remove(id, &self.config.token_prefix);
-        debug_assert!(removed.is_some(), "it was there");
+        let prefix = &self.config.token_prefix;
+        let removed = self.requests.remove(id, token.as_ref(), prefix);
+        debug_assert!(removed, "it was there");
         if counted {
             self.remove_user(shadow, operation);
         }
         for follower in followers {
-            if self
-                .requests
-                .remove(follower, &self.config.token_prefix)
-                .is_some()
-            {
+            let prefix = &self.config.token_prefix;
+            if self.requests.remove(follower, None, prefix) {
                 self.count(&outcome);
                 let (request, outcome, payload) = (follower, outcome.clone(), payload.clone());
                 self.tell(Event::Response {

@@ -53,17 +53,22 @@ impl Outputs {
         }
     }
 
+    /// What is next.
+    pub(crate) fn front(&self) -> Option<&Output> {
+        self.queue.front()
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Output> {
-        let output = self.queue.pop_front()?;
-        if let Output::Event(event) = &output {
+        if let Output::Event(event) = self.queue.front()? {
             self.events -= 1;
             self.bytes -= weight(event);
         }
-        if self.queue.is_empty() && self.queue.capacity() > KEPT {
+        if self.queue.len() == 1 && self.queue.capacity() > KEPT {
             // A connect with many shadows fills it once.
-            self.queue = VecDeque::new();
+            return core::mem::take(&mut self.queue).pop_front();
         }
-        Some(output)
+        // The last step, so that a large value is moved once, to where the caller wants it.
+        self.queue.pop_front()
     }
 
     /// Queues something for the network.

@@ -307,13 +307,18 @@ impl Requests {
         self.slots.iter_mut().flatten()
     }
 
-    /// Takes a request out and remembers the tokens it was sent with.
-    pub(crate) fn remove(&mut self, id: RequestId, prefix: &TokenPrefix) -> Option<Request> {
-        let place = self.slots.get_mut(id.slot as usize)?;
-        if place.as_ref().is_none_or(|request| request.id != id) {
-            return None;
-        }
-        let request = place.take()?;
+    /// Takes a request out and remembers the tokens it was sent with, `last` of them the last one. Whether it was there.
+    pub(crate) fn remove(
+        &mut self,
+        id: RequestId,
+        last: Option<&ClientToken>,
+        prefix: &TokenPrefix,
+    ) -> bool {
+        let place = self.slots.get_mut(id.slot as usize);
+        let request = place.and_then(|place| place.take_if(|request| request.id == id));
+        let Some(request) = request else {
+            return false;
+        };
         self.free.push(id.slot);
         if request.purpose == Purpose::Application {
             self.asked -= 1;
@@ -341,12 +346,13 @@ impl Requests {
             }
         } else if request.has_token() {
             for counter in counters {
-                let token = ClientToken::generate(prefix, counter, id.slot);
+                let last = last.filter(|_| sent == Some(counter)).copied();
+                let token = last.unwrap_or_else(|| ClientToken::generate(prefix, counter, id.slot));
                 // There are earlier tries only because they were rejected.
                 self.remember(past(token, Some(counter) != sent), false);
             }
         }
-        Some(request)
+        true
     }
 
     pub(crate) fn remember(&mut self, past: Past, other: bool) {
@@ -369,8 +375,9 @@ impl Requests {
     }
 
     /// Marks a remembered request answered. Whether it was not so before.
-    pub(crate) fn mark_answered(&mut self, token: &ClientToken) -> bool {
-        match self.past.iter_mut().rev().find(|past| past.token == *token) {
+    pub(crate) fn mark_answered(&mut self, token: &[u8]) -> bool {
+        let mut known = self.past.iter_mut().rev();
+        match known.find(|past| past.token.as_bytes() == token) {
             Some(past) => !core::mem::replace(&mut past.answered, true),
             None => false,
         }
@@ -407,7 +414,7 @@ impl Requests {
 
     /// As a rule it is a try in flight with a token that was generated.
     #[inline]
-    fn live_generated(&self, token: &[u8], prefix: &TokenPrefix) -> Option<RequestId> {
+    pub(crate) fn live_generated(&self, token: &[u8], prefix: &TokenPrefix) -> Option<RequestId> {
         let (head, end) = token.split_last_chunk()?;
         let end = u128::from_be_bytes(*end);
         let slot = slot_in(end);
@@ -455,7 +462,7 @@ impl Requests {
         let known = self.past.iter().skip(from).rev();
         known
             .filter(|past| past.shadow == shadow)
-            .find(|past| past.token.as_str() == token)
+            .find(|past| past.token.as_bytes() == token.as_bytes())
             .map_or(Owner::Foreign, |past| Owner::Past(*past))
     }
 

@@ -10,8 +10,9 @@ use crate::{
     event::{Event, Origin, RequestId, ShadowHandle},
     failure::Failure,
     request::{Interest, RequestOptions},
+    time::Timestamp,
     topic::Operation,
-    wire::ErrorCode,
+    wire::{ErrorCode, Version},
 };
 use alloc::boxed::Box;
 
@@ -202,7 +203,7 @@ impl Client {
         let token = self.token(id);
         self.finish(id, Err(Failure::Cancelled { operation, stage }), None);
         if let Some(token) = token {
-            self.requests.mark_answered(&token);
+            self.requests.mark_answered(token.as_bytes());
         }
         if self.follows(shadow).is_some() {
             self.resync_soon(shadow);
@@ -289,13 +290,6 @@ impl Client {
         self.release(shadow);
     }
 
-    /// Whether deltas of a shadow wait for its document.
-    pub(super) fn holds(&self, shadow: ShadowHandle) -> bool {
-        self.shadows
-            .get(shadow)
-            .is_some_and(|entry| entry.resync.is_some())
-    }
-
     /// Delivers the delta that waited.
     fn release(&mut self, shadow: ShadowHandle) {
         if let Some(held) = self
@@ -307,48 +301,65 @@ impl Client {
         }
     }
 
-    /// Delivers a delta if it is news.
-    pub(super) fn deliver(&mut self, shadow: ShadowHandle, held: Held) {
-        let gaps = self.gaps();
+    /// Delivers a delta that did not just come, if it is news.
+    fn deliver(&mut self, shadow: ShadowHandle, held: Held) {
         let Held {
             delta,
             origin,
             payload,
             epoch,
         } = held;
-        let Some(entry) = self.shadows.get_mut(shadow) else {
+        let Some(entry) = self.shadows.get(shadow) else {
             return;
         };
         if entry.versions.epoch != epoch {
             // It waited while its shadow was deleted.
             self.stats.old += 1;
-            return;
+        } else if self.is_news(shadow, delta.version, delta.timestamp) {
+            self.tell(Event::Delta {
+                shadow,
+                delta,
+                origin,
+                payload,
+            });
         }
-        let mut verdict = entry.versions.delta(delta.version, delta.timestamp, gaps);
-        if verdict == Verdict::Overtaken && self.follows(shadow).is_none() {
+    }
+
+    /// Takes note of a delta. Whether it is to be delivered.
+    pub(super) fn is_news(
+        &mut self,
+        shadow: ShadowHandle,
+        version: Version,
+        timestamp: Option<Timestamp>,
+    ) -> bool {
+        let gaps = self.gaps();
+        let Some(entry) = self.shadows.get_mut(shadow) else {
+            return false;
+        };
+        match entry.versions.delta(version, timestamp, gaps) {
+            Verdict::New => {}
+            Verdict::Duplicate => {
+                self.stats.duplicates += 1;
+                return false;
+            }
+            Verdict::Old => {
+                self.stats.old += 1;
+                return false;
+            }
             // No get will tell: rather late than never.
-            verdict = Verdict::New;
-            if let Some(entry) = self.shadows.get_mut(shadow) {
-                entry.versions.let_through(delta.version);
+            Verdict::Overtaken if self.follows(shadow).is_none() => {
+                if let Some(entry) = self.shadows.get_mut(shadow) {
+                    entry.versions.let_through(version);
+                }
             }
-        }
-        match verdict {
-            Verdict::New => {
-                self.stats.deltas += 1;
-                self.tell(Event::Delta {
-                    shadow,
-                    delta,
-                    origin,
-                    payload,
-                });
-            }
-            Verdict::Duplicate => self.stats.duplicates += 1,
-            Verdict::Old => self.stats.old += 1,
             Verdict::Overtaken | Verdict::Younger => {
                 self.stats.old += 1;
                 self.resync_soon(shadow);
+                return false;
             }
         }
+        self.stats.deltas += 1;
+        true
     }
 
     /// Tells a shadow that is watched without a get that its filters are granted.

@@ -14,7 +14,7 @@ use alloc::{borrow::Cow, string::ToString};
 use core::fmt;
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, Visitor},
+    de::{self, IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -44,7 +44,9 @@ pub fn decode(kind: TopicKind, payload: &[u8]) -> Result<Message<'_>, DecodeErro
     }
     // One check of the whole is several times cheaper than one for each string.
     let text = core::str::from_utf8(payload).map_err(|_| DecodeError::NotUtf8)?;
-    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(json_error)?;
+    let sectioned = matches!(kind, TopicKind::GetAccepted | TopicKind::UpdateAccepted);
+    let mut envelope = Envelope::default();
+    envelope.read(text, sectioned)?;
     match kind {
         TopicKind::Get | TopicKind::Update | TopicKind::Delete => envelope.request(),
         TopicKind::GetAccepted => envelope.get_accepted(),
@@ -70,6 +72,8 @@ fn json_error(error: serde_json::Error) -> DecodeError {
 #[derive(Default)]
 struct Envelope<'a> {
     state: Option<&'a RawValue>,
+    /// In its place, where it is read as such at once.
+    sections: Option<Field<Sections<'a>>>,
     metadata: Option<&'a RawValue>,
     version: Option<Version>,
     timestamp: Option<Timestamp>,
@@ -82,7 +86,7 @@ struct Envelope<'a> {
 
 impl<'a> Envelope<'a> {
     fn request(self) -> Result<Message<'a>, DecodeError> {
-        let state = sections_field(self.state)?;
+        let state = self.sections()?;
         Ok(Message::Request(Request {
             state,
             version: self.version,
@@ -91,9 +95,13 @@ impl<'a> Envelope<'a> {
     }
 
     fn get_accepted(self) -> Result<Message<'a>, DecodeError> {
-        let state = self.state.ok_or(DecodeError::Missing("state"))?;
+        let state = match self.sections()? {
+            Field::Absent => return Err(DecodeError::Missing("state")),
+            Field::Null => return Err(DecodeError::NotAnObject("state")),
+            Field::Value(state) => state,
+        };
         Ok(Message::GetAccepted(GetAccepted {
-            state: sections(state)?,
+            state,
             metadata: self.metadata,
             version: self.version.ok_or(DecodeError::Missing("version"))?,
             timestamp: self.timestamp,
@@ -102,7 +110,7 @@ impl<'a> Envelope<'a> {
     }
 
     fn update_accepted(self) -> Result<Message<'a>, DecodeError> {
-        let state = sections_field(self.state)?;
+        let state = self.sections()?;
         if state.is_absent() {
             return Err(DecodeError::Missing("state"));
         }
@@ -153,79 +161,152 @@ impl<'a> Envelope<'a> {
 }
 
 fn snapshot(raw: &RawValue) -> Result<Snapshot<'_>, DecodeError> {
-    let envelope: Envelope<'_> = serde_json::from_str(raw.get()).map_err(json_error)?;
-    let state = match envelope.state {
-        Some(state) if !is_null(state) => sections(state)?,
-        Some(_) | None => Sections::default(),
-    };
+    let mut envelope = Envelope::default();
+    envelope.read(raw.get(), true)?;
+    let state = envelope.sections()?.into_value();
     let version = envelope.version.ok_or(DecodeError::Missing("version"))?;
     Ok(Snapshot {
-        state,
+        state: state.unwrap_or_default(),
         metadata: envelope.metadata,
         version,
     })
 }
 
-fn sections_field(raw: Option<&RawValue>) -> Result<Field<Sections<'_>>, DecodeError> {
-    Ok(match raw {
-        None => Field::Absent,
-        Some(raw) if is_null(raw) => Field::Null,
-        Some(raw) => Field::Value(sections(raw)?),
-    })
-}
-
-fn sections(raw: &RawValue) -> Result<Sections<'_>, DecodeError> {
-    if !is_object(raw) {
-        return Err(DecodeError::NotAnObject("state"));
+impl<'a> Envelope<'a> {
+    /// `sectioned` says that its state is sections, as a rule: then they are found in the same pass.
+    fn read(&mut self, text: &'a str, sectioned: bool) -> Result<(), DecodeError> {
+        if sectioned {
+            if self.read_members(text, true).is_ok() {
+                return Ok(());
+            }
+            // The state is something else, or it is no JSON at all: which of both, and what is wrong, is said below.
+            *self = Self::default();
+        }
+        self.read_members(text, false).map_err(json_error)
     }
-    serde_json::from_str(raw.get()).map_err(json_error)
+
+    fn read_members(&mut self, text: &'a str, sectioned: bool) -> Result<(), serde_json::Error> {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let members = Members {
+            envelope: self,
+            sectioned,
+        };
+        deserializer.deserialize_map(members)?;
+        deserializer.end()
+    }
+
+    fn sections(&self) -> Result<Field<Sections<'a>>, DecodeError> {
+        if let Some(sections) = self.sections {
+            return Ok(sections);
+        }
+        Ok(match self.state {
+            None => Field::Absent,
+            Some(raw) if is_null(raw) => Field::Null,
+            Some(raw) if is_object(raw) => {
+                Field::Value(serde_json::from_str(raw.get()).map_err(json_error)?)
+            }
+            Some(_) => return Err(DecodeError::NotAnObject("state")),
+        })
+    }
 }
 
-impl<'de> Deserialize<'de> for Envelope<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EnvelopeVisitor;
+/// Reads the members into an envelope in its place: it is large, and would be copied at each step.
+struct Members<'e, 'a> {
+    envelope: &'e mut Envelope<'a>,
+    sectioned: bool,
+}
 
-        impl<'de> Visitor<'de> for EnvelopeVisitor {
-            type Value = Envelope<'de>;
+impl<'de> Visitor<'de> for Members<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self {
+            envelope,
+            sectioned,
+        } = self;
+        while let Some(key) = map.next_key()? {
+            match key {
+                Key::State if sectioned => {
+                    let sections = map.next_value::<Option<Sections<'de>>>()?;
+                    envelope.sections = Some(sections.map_or(Field::Null, Field::Value));
+                }
+                Key::State => envelope.state = Some(map.next_value()?),
+                Key::Metadata => envelope.metadata = Some(map.next_value()?),
+                Key::Version => {
+                    envelope.version = map.next_value::<Option<u64>>()?.map(Version);
+                }
+                Key::Timestamp => {
+                    let seconds = map.next_value::<Option<u64>>()?;
+                    envelope.timestamp = seconds.map(Timestamp::from_seconds);
+                }
+                Key::ClientToken => {
+                    let token = map.next_value::<Option<Text<'de>>>()?;
+                    envelope.client_token = token.map(|Text(token)| token);
+                }
+                Key::Previous => envelope.previous = Some(map.next_value()?),
+                Key::Current => envelope.current = Some(map.next_value()?),
+                Key::Code => envelope.code = map.next_value()?,
+                Key::Message => {
+                    let message = map.next_value::<Option<Text<'de>>>()?;
+                    envelope.message = message.map(|Text(message)| message);
+                }
+                Key::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name of a member of an envelope.
+enum Key {
+    State,
+    Metadata,
+    Version,
+    Timestamp,
+    ClientToken,
+    Previous,
+    Current,
+    Code,
+    Message,
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Key {
+    #[inline]
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+
+        impl Visitor<'_> for KeyVisitor {
+            type Value = Key;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
+                f.write_str("a string")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'de>, A::Error> {
-                let mut envelope = Envelope::default();
-                while let Some(Text(key)) = map.next_key()? {
-                    match &*key {
-                        "state" => envelope.state = Some(map.next_value()?),
-                        "metadata" => envelope.metadata = Some(map.next_value()?),
-                        "version" => {
-                            envelope.version = map.next_value::<Option<u64>>()?.map(Version);
-                        }
-                        "timestamp" => {
-                            let seconds = map.next_value::<Option<u64>>()?;
-                            envelope.timestamp = seconds.map(Timestamp::from_seconds);
-                        }
-                        "clientToken" => {
-                            let token = map.next_value::<Option<Text<'de>>>()?;
-                            envelope.client_token = token.map(|Text(token)| token);
-                        }
-                        "previous" => envelope.previous = Some(map.next_value()?),
-                        "current" => envelope.current = Some(map.next_value()?),
-                        "code" => envelope.code = map.next_value()?,
-                        "message" => {
-                            let message = map.next_value::<Option<Text<'de>>>()?;
-                            envelope.message = message.map(|Text(message)| message);
-                        }
-                        _ => {
-                            map.next_value::<IgnoredAny>()?;
-                        }
-                    }
-                }
-                Ok(envelope)
+            #[inline]
+            fn visit_str<E: de::Error>(self, key: &str) -> Result<Key, E> {
+                Ok(match key {
+                    "state" => Key::State,
+                    "metadata" => Key::Metadata,
+                    "version" => Key::Version,
+                    "timestamp" => Key::Timestamp,
+                    "clientToken" => Key::ClientToken,
+                    "previous" => Key::Previous,
+                    "current" => Key::Current,
+                    "code" => Key::Code,
+                    "message" => Key::Message,
+                    _ => Key::Other,
+                })
             }
         }
 
-        deserializer.deserialize_map(EnvelopeVisitor)
+        deserializer.deserialize_identifier(KeyVisitor)
     }
 }
 
@@ -310,6 +391,31 @@ mod tests {
             fails(TopicKind::DeleteAccepted, "{} {}"),
             DecodeError::Json(_)
         ));
+    }
+
+    #[test]
+    fn of_members_with_the_same_name_the_last_counts() {
+        let payload = r#"{"state":1e999,"state":{"reported":{"a":1},"desired":7},"version":1}"#;
+        let Message::GetAccepted(answer) =
+            decode(TopicKind::GetAccepted, payload.as_bytes()).unwrap()
+        else {
+            panic!()
+        };
+        assert_eq!(answer.state.reported.value().unwrap().get(), r#"{"a":1}"#);
+        let state = r#"{"state":{"reported":{"a":1}},"state":[{}],"version":1}"#;
+        for kind in [TopicKind::GetAccepted, TopicKind::UpdateAccepted] {
+            assert_eq!(fails(kind, state), DecodeError::NotAnObject("state"));
+        }
+        let payload = r#"{"state":{"reported":{"a":1}},"state":null,"version":1}"#;
+        let null = fails(TopicKind::GetAccepted, payload);
+        assert_eq!(null, DecodeError::NotAnObject("state"));
+        let decoded = decode(TopicKind::UpdateAccepted, payload.as_bytes());
+        let Message::UpdateAccepted(answer) = decoded.unwrap() else {
+            panic!()
+        };
+        assert!(answer.state.is_null());
+        let missing = fails(TopicKind::GetAccepted, r#"{"version":1}"#);
+        assert_eq!(missing, DecodeError::Missing("state"));
     }
 
     #[test]
