@@ -99,7 +99,6 @@ impl<'a> Delta<'a> {
                     }
                     let member = self.sheet.member(at);
                     out.push_str(self.sheet.name(&member));
-                    out.push(':');
                     if matches!(part, Part::Open(_)) {
                         out.push('{');
                         first = true;

@@ -23,7 +23,7 @@ pub(crate) fn merge(old: Option<&Sheet>, state: &State, behaviour: &Behaviour) -
     if state.is_null {
         return Merged::Other(Sheet::empty());
     }
-    let nothing = Sheet::empty();
+    let nothing = Sheet::default();
     let (old, patch) = (old.unwrap_or(&nothing), &state.sheet);
     let empty = |member: usize| patch.value(&patch.member(member)) == "{}";
     let whole = || {
@@ -173,7 +173,7 @@ impl Merge<'_> {
         for (_, count) in &mut time {
             *count = u64::MAX;
         }
-        Stamps::new(&time).value(&mut self.out.metadata, &value);
+        Stamps::new(&time, Default::default()).value(&mut self.out.metadata, &value);
         self.out.finish(written);
     }
 }

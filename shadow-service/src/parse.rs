@@ -161,6 +161,21 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A string without escapes. If it is anything else, nothing is read.
+    pub(crate) fn plain_string(&mut self) -> bool {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let Some((b'"', rest)) = rest.split_first() else {
+            return false;
+        };
+        match first_special(rest) {
+            Some(length) if rest.get(length) == Some(&b'"') => {
+                self.at += length + 2;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
     /// A string, unescaped.
     pub(crate) fn quoted(&mut self) -> Result<Cow<'a, str>, ParseError> {
         if !self.take(b'"') {

@@ -10,7 +10,7 @@ use crate::{
     parse::Reader,
     said::{Found, Head, Root, Said},
     settings::Behaviour,
-    stamps::{self, Run, Stamps},
+    stamps::{self, Run},
     value::Value,
     write::{self, Members},
 };
@@ -67,7 +67,7 @@ impl Document {
     pub(crate) fn read(state: &str, times: &[Run], version: u64) -> Result<Self, DecodeError> {
         let mut said = Said::default();
         read(&mut said, state)
-            .and_then(|head| document(&said, state, head, times, version))
+            .and_then(|head| document(&mut said, state, head, times, version))
             .ok_or(DecodeError)
     }
 }
@@ -103,13 +103,16 @@ fn read(said: &mut Said, text: &str) -> Option<Head> {
     }
 }
 
-fn document(said: &Said, text: &str, head: Head, times: &[Run], version: u64) -> Option<Document> {
-    let mut stamps = Stamps::new(times);
-    let (sheet, _) = said.write(text, head, &mut stamps, &Behaviour::default());
+fn document(
+    said: &mut Said,
+    text: &str,
+    head: Head,
+    times: &[Run],
+    version: u64,
+) -> Option<Document> {
+    let (sheet, facts) = said.write(text, head, times, &Behaviour::default());
     // One time too many means that the document lost a leaf.
-    stamps
-        .came_out_even()
-        .then(|| Document::new(sheet, version))
+    facts.times_fit.then(|| Document::new(sheet, version))
 }
 
 fn record(mut said: Said, text: &str, head: Head) -> Option<Record> {
@@ -136,7 +139,7 @@ fn record(mut said: Said, text: &str, head: Head) -> Option<Record> {
         (Some(version), Some(times), None, None) if members == sections + 2 => {
             let section = |name: &str| matches!(name, r#""desired""# | r#""reported""#);
             let head = said.retain(text, head, section);
-            let document = document(&said, text, head, &times, version)?;
+            let document = document(&mut said, text, head, &times, version)?;
             Some(Record::Document(document))
         }
         (None, None, Some(counter), Some(deleted)) if members == 2 => {

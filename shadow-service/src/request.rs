@@ -162,7 +162,7 @@ impl<'a> Envelope<'a> {
     fn check(
         &self,
         text: &str,
-        said: &Said,
+        said: &mut Said,
         now: Timestamp,
         settings: &Settings,
     ) -> Result<(Option<u64>, State), ShadowError> {
@@ -174,7 +174,7 @@ impl<'a> Envelope<'a> {
                 let behaviour = &settings.behaviour;
                 check_sections(said.members(text, head))?;
                 let always = stamps::always(now);
-                let (sheet, facts) = said.write(text, head, &mut Stamps::new(&always), behaviour);
+                let (sheet, facts) = said.write(text, head, &always, behaviour);
                 self.check_facts(facts, settings)?;
                 State {
                     is_null: false,
@@ -248,7 +248,7 @@ fn check_sections<'t>(
 impl State {
     fn null(now: Timestamp) -> Self {
         let mut metadata = String::new();
-        Stamps::new(&stamps::always(now)).leaf(&mut metadata);
+        Stamps::new(&stamps::always(now), String::new()).leaf(&mut metadata);
         Self {
             is_null: true,
             sheet: Sheet {

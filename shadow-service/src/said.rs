@@ -5,11 +5,11 @@ use crate::{
     parse::{ParseError, Reader, Token},
     settings::{Behaviour, IntegerRange, NullInArrayObject},
     sheet::Sheet,
-    stamps::Stamps,
+    stamps::{Run, Stamps},
     value::{MAX_NESTING, Scalar, Value},
     write,
 };
-use alloc::{borrow::Cow, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
 
 /// Members as they were read, and everything that reading them takes: kept for the next request.
 #[derive(Debug, Default)]
@@ -20,9 +20,18 @@ pub(crate) struct Said {
     anew: String,
     /// Arrays of more than plain scalars.
     arrays: Vec<Value>,
+    /// Of the object that is being sorted: the beginning of each name, and which member it is.
     order: Vec<(u128, usize)>,
+    /// The members in the order of the text.
+    unsorted: Vec<usize>,
+    /// How the last object was sorted: one of the same shape, such as the next report of a device,
+    /// need not be.
+    sorted: Vec<usize>,
     /// How many leaves there are, roughly.
     leaves: usize,
+    /// What may be written over.
+    spare: Sheet,
+    leaf: String,
 }
 
 /// Where something is: in the text, or as far beyond its end as it is in [`Said::anew`].
@@ -34,7 +43,7 @@ struct Place {
 
 #[derive(Clone, Copy, Debug)]
 struct Node {
-    /// With its quotes.
+    /// With its quotes and the colon after it.
     name: Place,
     /// The first bytes of the name, for comparing.
     beginning: u128,
@@ -94,6 +103,8 @@ pub(crate) struct Facts {
     pub(crate) large_integer: bool,
     /// How many levels there are.
     pub(crate) depth: usize,
+    /// There was a time for each leaf, and no more.
+    pub(crate) times_fit: bool,
 }
 
 impl Said {
@@ -126,10 +137,7 @@ impl Said {
         text: &'t str,
         Head(first): Head,
     ) -> impl Iterator<Item = (&'t str, Found<'t>)> + Clone {
-        let node = |at: &usize| self.nodes.get(*at);
-        let places = core::iter::successors(Some(first), move |at| Some(node(at)?.next));
-        let nodes = places.map_while(move |at| node(&at));
-        nodes.map(move |node| {
+        self.chain(first).map(move |(_, node)| {
             let found = match node.kind {
                 Kind::Null => Found::Null,
                 Kind::Scalar => Found::Scalar(self.text(text, node.value)),
@@ -137,7 +145,7 @@ impl Said {
                 Kind::Array(at) => Found::Array(self.arrays.get(at)),
                 Kind::Object(_) => Found::Object,
             };
-            (self.text(text, node.name), found)
+            (self.name_text(text, node.name), found)
         })
     }
 
@@ -151,7 +159,7 @@ impl Said {
         let (mut head, mut last, mut at) = (NONE, NONE, first);
         while let Some(node) = self.nodes.get(at) {
             let next = node.next;
-            if stays(self.text(text, node.name)) {
+            if stays(self.name_text(text, node.name)) {
                 match self.nodes.get_mut(last) {
                     Some(last) => last.next = at,
                     None => head = at,
@@ -166,40 +174,54 @@ impl Said {
         Head(head)
     }
 
-    /// Writes an object that was read from `text`.
+    /// Writes an object that was read from `text`, with the times of its leaves.
     pub(crate) fn write(
-        &self,
+        &mut self,
         text: &str,
         Head(first): Head,
-        stamps: &mut Stamps<'_>,
+        times: &[Run],
         behaviour: &Behaviour,
     ) -> (Sheet, Facts) {
         // What is written is no longer than what was read.
         let metadata = text.len() + self.leaves * Stamps::LEAF;
+        let spare = core::mem::take(&mut self.spare);
         let mut writer = Writer {
-            said: self,
             text,
-            stamps,
+            stamps: Stamps::new(times, core::mem::take(&mut self.leaf)),
             behaviour,
-            out: Sheet::with_capacity(text.len(), metadata, self.nodes.len()),
+            out: spare.anew(text.len(), metadata, self.nodes.len()),
             facts: Facts::default(),
+            said: self,
         };
         let depth = writer.object(first);
-        writer.facts.depth = depth;
-        (writer.out, writer.facts)
+        let Writer {
+            stamps,
+            out,
+            mut facts,
+            ..
+        } = writer;
+        facts.depth = depth;
+        (facts.times_fit, self.leaf) = stamps.end();
+        (out, facts)
+    }
+
+    /// Takes back a sheet that nobody needs any more: the next may have its room.
+    pub(crate) fn recycle(&mut self, sheet: Sheet) {
+        self.spare = sheet;
     }
 
     fn object(&mut self, reader: &mut Reader<'_>, depth: usize) -> Result<usize, ParseError> {
         let (mut first, mut last, mut sorted) = (NONE, NONE, true);
         reader.members(|reader| {
-            let name = self.string(reader)?;
-            reader.colon()?;
-            let beginning = beginning(self.bare(reader.text(), name));
+            let name = self.name(reader)?;
+            let beginning = self.beginning(reader.text(), name);
             let at = self.nodes.len();
             if last == NONE {
                 first = at;
             } else {
-                sorted &= self.follows(reader.text(), last, beginning, name);
+                let before = self.nodes.get(last);
+                sorted &=
+                    before.is_none_or(|last| self.follows(reader.text(), last, beginning, name));
                 if let Some(last) = self.nodes.get_mut(last) {
                     last.next = at;
                 }
@@ -226,31 +248,66 @@ impl Said {
     }
 
     /// Whether a name goes after that of the member `last`.
-    fn follows(&self, text: &str, last: usize, beginning: u128, name: Place) -> bool {
-        self.nodes.get(last).is_none_or(|last| {
-            last.beginning < beginning
-                || last.beginning == beginning && self.bare(text, last.name) < self.bare(text, name)
-        })
+    fn follows(&self, text: &str, last: &Node, beginning: u128, name: Place) -> bool {
+        last.beginning < beginning
+            || last.beginning == beginning && self.bare(text, last.name) < self.bare(text, name)
     }
 
     /// Links members in the order of their names; of those with one name the last stays.
     fn sort(&mut self, reader: &Reader<'_>, first: usize) -> Result<usize, ParseError> {
+        let mut unsorted = core::mem::take(&mut self.unsorted);
+        unsorted.clear();
+        unsorted.extend(self.chain(first).map(|(at, _)| at));
+        if !self.sorts(reader.text(), &unsorted) {
+            self.find_order(reader, &unsorted)?;
+        }
+        let mut next = NONE;
+        for which in self.sorted.iter().rev() {
+            let at = unsorted.get(*which).copied().unwrap_or(NONE);
+            if let Some(node) = self.nodes.get_mut(at) {
+                node.next = next;
+            }
+            next = at;
+        }
+        self.unsorted = unsorted;
+        Ok(next)
+    }
+
+    /// Members that follow each other, and where they are.
+    fn chain(&self, first: usize) -> impl Iterator<Item = (usize, &Node)> + Clone {
+        let mut at = first;
+        core::iter::from_fn(move || {
+            let found = (at, self.nodes.get(at)?);
+            at = found.1.next;
+            Some(found)
+        })
+    }
+
+    /// Whether the order of the last object that was sorted is that of these members, too.
+    fn sorts(&self, text: &str, unsorted: &[usize]) -> bool {
+        let node = |which: &usize| self.nodes.get(*unsorted.get(*which)?);
+        // As many names, each after the one before: so it is each of them once.
+        self.sorted.len() == unsorted.len()
+            && self.sorted.is_sorted_by(|a, b| match (node(a), node(b)) {
+                (Some(a), Some(b)) => self.follows(text, a, b.beginning, b.name),
+                (Some(_) | None, _) => false,
+            })
+    }
+
+    /// Finds out in which order these members are to be.
+    fn find_order(&mut self, reader: &Reader<'_>, unsorted: &[usize]) -> Result<(), ParseError> {
         let mut order = core::mem::take(&mut self.order);
         order.clear();
-        let mut at = first;
-        while let Some(node) = self.nodes.get(at) {
-            order.push((node.beginning, at));
-            at = node.next;
-        }
-        let bare = |at: usize| {
-            let node = self.nodes.get(at);
+        let beginning = |at: &usize| self.nodes.get(*at).map_or(0, |node| node.beginning);
+        order.extend(unsorted.iter().map(beginning).zip(0..));
+        let bare = |which: usize| {
+            let node = unsorted.get(which).and_then(|at| self.nodes.get(*at));
             node.map_or(&b""[..], |node| self.bare(reader.text(), node.name))
         };
         order.sort_unstable_by(|a, b| {
             let names = || bare(a.1).cmp(bare(b.1));
             a.0.cmp(&b.0).then_with(names).then(a.1.cmp(&b.1))
         });
-        let written = order.len();
         order.dedup_by(|later, earlier| {
             let same = later.0 == earlier.0 && bare(later.1) == bare(earlier.1);
             if same {
@@ -258,16 +315,10 @@ impl Said {
             }
             same
         });
-        reader.check_duplicate(order.len() < written)?;
-        let mut next = NONE;
-        for (_, at) in order.iter().rev() {
-            if let Some(node) = self.nodes.get_mut(*at) {
-                node.next = next;
-            }
-            next = *at;
-        }
+        self.sorted.clear();
+        self.sorted.extend(order.iter().map(|(_, which)| *which));
         self.order = order;
-        Ok(next)
+        reader.check_duplicate(self.sorted.len() < unsorted.len())
     }
 
     fn value(
@@ -314,19 +365,37 @@ impl Said {
     /// A string as it is to be written, with its quotes.
     fn string(&mut self, reader: &mut Reader<'_>) -> Result<Place, ParseError> {
         let begin = reader.at();
-        Ok(match reader.quoted()? {
-            Cow::Borrowed(_) => Place {
-                begin,
-                end: reader.at(),
-            },
-            Cow::Owned(text) => {
-                let before = reader.text().len();
-                let begin = before + self.anew.len();
-                write::string(&mut self.anew, &text);
-                let end = before + self.anew.len();
-                Place { begin, end }
-            }
-        })
+        if reader.plain_string() {
+            let end = reader.at();
+            return Ok(Place { begin, end });
+        }
+        let string = reader.quoted()?;
+        let before = reader.text().len();
+        let begin = before + self.anew.len();
+        write::string(&mut self.anew, &string);
+        let end = before + self.anew.len();
+        Ok(Place { begin, end })
+    }
+
+    /// The same of a name, with the colon after it.
+    fn name(&mut self, reader: &mut Reader<'_>) -> Result<Place, ParseError> {
+        let mut name = self.string(reader)?;
+        if name.end == reader.at() && reader.peek() == Some(b':') {
+            reader.colon()?;
+            name.end += 1;
+            return Ok(name);
+        }
+        let before = reader.text().len();
+        if name.begin < before {
+            let begin = self.anew.len();
+            let text = reader.text().get(name.begin..name.end);
+            self.anew.push_str(text.unwrap_or_default());
+            name.begin = before + begin;
+        }
+        reader.colon()?;
+        self.anew.push(':');
+        name.end = before + self.anew.len();
+        Ok(name)
     }
 
     fn text<'t>(&'t self, text: &'t str, Place { begin, end }: Place) -> &'t str {
@@ -337,11 +406,36 @@ impl Said {
         found.unwrap_or_default()
     }
 
+    /// The first sixteen bytes of a name, which sort as their number does.
+    fn beginning(&self, text: &str, name: Place) -> u128 {
+        let length = name.end - name.begin - 3;
+        let ahead = text.as_bytes().get(name.begin + 1..);
+        let sixteen = match ahead.and_then(|ahead| ahead.first_chunk::<16>()) {
+            // What comes after the name does not count.
+            Some(sixteen) => *sixteen,
+            None => {
+                let mut sixteen = [0; 16];
+                for (to, from) in sixteen.iter_mut().zip(self.bare(text, name)) {
+                    *to = *from;
+                }
+                sixteen
+            }
+        };
+        let others = u128::MAX.checked_shr(8 * length as u32);
+        u128::from_be_bytes(sixteen) & !others.unwrap_or(0)
+    }
+
+    /// A name with its quotes.
+    fn name_text<'t>(&'t self, text: &'t str, name: Place) -> &'t str {
+        let end = name.end.saturating_sub(1);
+        self.text(text, Place { end, ..name })
+    }
+
     /// A name without its quotes.
     fn bare<'t>(&'t self, text: &'t str, name: Place) -> &'t [u8] {
         let name = self.text(text, name).as_bytes();
-        name.get(1..name.len().saturating_sub(1))
-            .unwrap_or_default()
+        let end = name.len().saturating_sub(2);
+        name.get(1..end).unwrap_or_default()
     }
 }
 
@@ -353,22 +447,10 @@ fn leaves(value: &Value) -> usize {
     }
 }
 
-/// The first sixteen bytes, which sort as their number does.
-fn beginning(name: &[u8]) -> u128 {
-    if let Some(sixteen) = name.first_chunk::<16>() {
-        return u128::from_be_bytes(*sixteen);
-    }
-    let mut sixteen = [0; 16];
-    for (to, from) in sixteen.iter_mut().zip(name) {
-        *to = *from;
-    }
-    u128::from_be_bytes(sixteen)
-}
-
 struct Writer<'w, 's> {
     said: &'w Said,
     text: &'w str,
-    stamps: &'w mut Stamps<'s>,
+    stamps: Stamps<'s>,
     behaviour: &'w Behaviour,
     out: Sheet,
     facts: Facts,
@@ -476,7 +558,7 @@ pub(crate) mod tests {
             panic!("{text}");
         };
         let always = stamps::always(Timestamp::from_seconds(seconds));
-        said.write(text, head, &mut Stamps::new(&always), behaviour)
+        said.write(text, head, &always, behaviour)
     }
 
     #[test]
@@ -547,6 +629,7 @@ pub(crate) mod tests {
                 refused_null,
                 large_integer,
                 depth,
+                times_fit: _,
             } = facts;
             let found = (nulls, refused_null, large_integer, depth);
             assert_eq!(found, expected, "{text}");

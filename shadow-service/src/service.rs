@@ -134,9 +134,8 @@ impl<S: Store> Service<S> {
         operation: Operation,
         answer: Answer,
     ) -> Vec<Outgoing> {
-        let mut messages = Vec::with_capacity(1 + answer.events.len());
-        messages.push(self.outgoing(shadow, operation.accepted(), answer.body));
-        messages.extend(answer.events);
+        let mut messages = answer.events;
+        messages.insert(0, self.outgoing(shadow, operation.accepted(), answer.body));
         match self.settings.order {
             MessageOrder::Fixed => {}
             MessageOrder::Shuffled { .. } => self.shuffle(&mut messages),

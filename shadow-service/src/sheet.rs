@@ -10,7 +10,7 @@ use core::cmp::Ordering;
 /// each object is (arrays are replaced whole, so they have none), in the order of the text;
 /// the members of an object stand in the order of their names as JSON writes them. So what an
 /// update leaves alone is copied as it is, and nothing is ever put together from parts.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Sheet {
     pub(crate) state: String,
     pub(crate) metadata: String,
@@ -56,6 +56,21 @@ impl Sheet {
         }
     }
 
+    /// The same, in this one's place if that has the room, and not far too much.
+    pub(crate) fn anew(mut self, state: usize, metadata: usize, members: usize) -> Self {
+        let fits = |room: usize, wanted| room >= wanted && room / 2 <= wanted;
+        if fits(self.state.capacity(), state)
+            && fits(self.metadata.capacity(), metadata)
+            && fits(self.members.capacity(), members)
+        {
+            self.state.clear();
+            self.metadata.clear();
+            self.members.clear();
+            return self;
+        }
+        Self::with_capacity(state, metadata, members)
+    }
+
     /// An object without members.
     pub(crate) fn empty() -> Self {
         Self {
@@ -76,15 +91,13 @@ impl Sheet {
         self.metadata.push('}');
     }
 
-    /// Begins a member; `name` has its quotes. Its value and its metadata are pushed next, then
-    /// comes [`finish`](Self::finish) with what this returns.
+    /// Begins a member; `name` has its quotes and its colon. Its value and its metadata are pushed
+    /// next, then comes [`finish`](Self::finish) with what this returns.
     pub(crate) fn begin(&mut self, name: &str) -> usize {
         self.comma();
         let place = self.state.len();
         self.state.push_str(name);
-        self.state.push(':');
         self.metadata.push_str(name);
-        self.metadata.push(':');
         self.members.push(Member {
             name: place,
             value: self.state.len(),
@@ -211,10 +224,11 @@ impl Sheet {
         None
     }
 
-    /// A name as it is written, with its quotes.
+    /// A name as it is written, with its quotes and its colon.
     pub(crate) fn name(&self, member: &Member) -> &str {
-        let end = member.value.saturating_sub(1);
-        self.state.get(member.name..end).unwrap_or_default()
+        self.state
+            .get(member.name..member.value)
+            .unwrap_or_default()
     }
 
     /// A name as it is written, but for its quotes: what the members of an object are ordered by.
@@ -306,8 +320,7 @@ mod tests {
             // Times differ, and with them where metadata is.
             for (member, again) in self.members.iter().zip(&mut again.members) {
                 let place = member.metadata_name()..member.metadata;
-                let name = self.metadata.get(place).unwrap().strip_suffix(':');
-                assert_eq!(name, Some(self.name(member)));
+                assert_eq!(self.metadata.get(place), Some(self.name(member)));
                 let metadata = self.value_metadata(member);
                 let brackets = (metadata.get(..1), metadata.get(metadata.len() - 1..));
                 let array = (Some("["), Some("]"));

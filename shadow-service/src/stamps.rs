@@ -28,11 +28,12 @@ pub(crate) struct Stamps<'a> {
 }
 
 impl<'a> Stamps<'a> {
-    pub(crate) fn new(runs: &'a [Run]) -> Self {
+    /// `leaf` is room for the work.
+    pub(crate) fn new(runs: &'a [Run], leaf: String) -> Self {
         Self {
             runs: runs.iter(),
             left: 0,
-            leaf: String::new(),
+            leaf,
             short: false,
         }
     }
@@ -40,9 +41,10 @@ impl<'a> Stamps<'a> {
     /// Bytes of a leaf's metadata, unless the years grow by a digit.
     pub(crate) const LEAF: usize = LEAF.len() + 11;
 
-    /// Whether there was a time for each leaf, and no more.
-    pub(crate) fn came_out_even(mut self) -> bool {
-        !self.short && self.left == 0 && self.runs.all(|(_, count)| *count == 0)
+    /// Whether there was a time for each leaf, and no more; and the room.
+    pub(crate) fn end(mut self) -> (bool, String) {
+        let even = self.left == 0 && self.runs.all(|(_, count)| *count == 0);
+        (even && !self.short, self.leaf)
     }
 
     fn next(&mut self) -> &str {

@@ -8,6 +8,7 @@ use crate::{
     reply::Answer,
     request::State,
     settings::DeltaPolicy,
+    sheet::Sheet,
     store::Store,
     time::UnixTime,
     write::Members,
@@ -40,9 +41,13 @@ impl<S: Store> Service<S> {
         members.number("version", version);
         close(members, now, token);
 
+        let mut recycled = Sheet::default();
         let merged = match merge(old.map(Document::sheet), &state, behaviour) {
             Merged::Verbatim => state.sheet,
-            Merged::Other(sheet) => sheet,
+            Merged::Other(sheet) => {
+                recycled = state.sheet;
+                sheet
+            }
         };
         let document = Document::new(merged, version);
         if document.size() > self.settings.limits.max_document_bytes {
@@ -83,10 +88,12 @@ impl<S: Store> Service<S> {
         });
 
         let record = Record::Document(document);
+        self.said.recycle(recycled);
         let committed = self.store.commit(shadow, record);
         committed.map_err(|error| internal(&error))?;
 
-        let mut events = Vec::with_capacity(1 + usize::from(delta.is_some()));
+        // With room for the accepted document, which goes before them.
+        let mut events = Vec::with_capacity(2 + usize::from(delta.is_some()));
         events.push(self.outgoing(shadow, TopicKind::UpdateDocuments, documents));
         events.extend(delta.map(|delta| self.outgoing(shadow, TopicKind::UpdateDelta, delta)));
         Ok(Answer {
