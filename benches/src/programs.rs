@@ -70,7 +70,9 @@ impl Programs {
         ];
         let mut all = vec![&by_hand[..]];
         if profile == Profile::Bench || env::var_os(BUILT).is_none() {
+            // One after the other: together, the clients would have the features that the servers want of tokio.
             all.push(&["--package", "bench-clients"]);
+            all.push(&["--package", "bench-servers"]);
         }
         let (profile, folder): (&[&str], _) = match profile {
             Profile::Bench => (&["--profile", "bench"], "release"),

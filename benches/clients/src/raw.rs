@@ -4,6 +4,7 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use bench_kit::packets::{Arrived, Packets, puback, publish};
@@ -17,7 +18,7 @@ fn main() -> io::Result<()> {
     let socket = TcpStream::connect(("127.0.0.1", args.port))?;
     socket.set_nodelay(true)?;
     match &args.ca {
-        None => Client::connect(&args, socket)?.run(&args),
+        None => measure(&args, socket),
         Some(ca) => {
             let ca = CertificateDer::from_pem_file(ca).map_err(io::Error::other)?;
             let mut roots = RootCertStore::empty();
@@ -30,9 +31,20 @@ fn main() -> io::Result<()> {
                 .with_no_client_auth();
             let name = ServerName::try_from(args.host()).map_err(io::Error::other)?;
             let tls = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
-            Client::connect(&args, StreamOwned::new(tls, socket))?.run(&args)
+            measure(&args, StreamOwned::new(tls, socket))
         }
     }
+}
+
+fn measure(args: &Args, mut stream: impl Read + Write) -> io::Result<()> {
+    if !args.idle {
+        return Client::connect(args, stream)?.run(args);
+    }
+    Packets::default().begin("bench-raw", &[], &mut stream)?;
+    println!("{CONNECTED}");
+    thread::sleep(args.time);
+    println!("resident {}", bench_kit::tally::resident_kib());
+    Ok(())
 }
 
 struct Client<S> {

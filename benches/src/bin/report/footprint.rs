@@ -20,13 +20,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Ours and by hand, in this order everywhere.
 pub(super) const CLIENTS: [&str; 2] = ["bench-ours", "bench-rumqttc"];
 
+/// The same, and the floor: what the handshake takes, whoever makes it.
+const STARTED: [&str; 3] = [CLIENTS[0], CLIENTS[1], "bench-raw"];
+
 /// What was found; what could not be measured is missing.
 #[derive(Default)]
 pub(super) struct Footprint {
     /// Milliseconds from the start of the process to the CONNACK over TLS, once for each round.
-    pub(super) start: [Vec<f64>; 2],
+    pub(super) start: [Vec<f64>; 3],
     /// Resident memory while connected over TLS, in KiB.
-    pub(super) resident: [Vec<f64>; 2],
+    pub(super) resident: [Vec<f64>; 3],
     /// Bytes, both directions, for a report and its answer.
     pub(super) report_bytes: [Option<f64>; 2],
     /// Bytes, both directions, for an hour of nothing.
@@ -52,9 +55,9 @@ pub(super) fn measure(
         let server = responders.rfind(|server| server.answers == Answers::Responder);
         let server = server.expect("there is always the embedded one");
         for round in 0..amount.starts {
-            let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
+            let order = if round % 2 == 0 { [0, 1, 2] } else { [2, 1, 0] };
             for client in order {
-                let (start, resident) = start(programs, servers, server, CLIENTS[client]);
+                let (start, resident) = start(programs, servers, server, STARTED[client]);
                 found.start[client].push(start.as_secs_f64() * 1e3);
                 found.resident[client].push(resident);
             }
