@@ -4,7 +4,7 @@ use core::{
     pin::Pin,
     task::{Context, Poll, ready},
 };
-use std::io;
+use std::io::{self, IoSlice};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -121,6 +121,15 @@ impl<S: AsyncWrite + Unpin> futures_io::AsyncWrite for Tokio<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    /// What TLS has to send is in as many pieces as records.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, pieces)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
