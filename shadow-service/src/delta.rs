@@ -127,7 +127,7 @@ fn same(a: &str, b: &str, numbers: NumberEquality) -> bool {
     match (kind(a), kind(b)) {
         (Some(Kind::Number), Some(Kind::Number)) => Number::same_text(a, b),
         (Some(Kind::Container), Some(Kind::Container)) => {
-            match (Value::parse(a, ()), Value::parse(b, ())) {
+            match (Value::parse(a), Value::parse(b)) {
                 (Ok(a), Ok(b)) => a.same(&b, numbers),
                 (Ok(_) | Err(_), _) => false,
             }

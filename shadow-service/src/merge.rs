@@ -162,7 +162,7 @@ impl Merge<'_> {
 
     fn array_without_nulls(&mut self, said: usize) {
         let (patch, named) = (self.patch, self.patch.member(said));
-        let Ok(value) = Value::parse(patch.value(&named), ()) else {
+        let Ok(value) = Value::parse(patch.value(&named)) else {
             return;
         };
         let value = without_nulls(value);

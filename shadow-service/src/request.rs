@@ -228,7 +228,7 @@ fn check_sections<'t>(
     };
     for (name, _) in members.clone() {
         if section(name).is_none() {
-            let name = Value::parse(name, ());
+            let name = Value::parse(name);
             let name = name.as_ref().ok().and_then(Value::as_str);
             let name = name.unwrap_or_default().into();
             return Err(ShadowError::InvalidNode { name });

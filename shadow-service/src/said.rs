@@ -1,12 +1,15 @@
 //! What a request says, as it is read: places in its text, in the order of names, with nothing
 //! copied; and then written as a [`Sheet`].
 
+mod order;
+mod writer;
+
+pub(crate) use writer::Facts;
+
 use crate::{
     parse::{ParseError, Reader, Token},
-    settings::{Behaviour, IntegerRange, NullInArrayObject},
     sheet::Sheet,
-    stamps::{Run, Stamps},
-    value::{MAX_NESTING, Scalar, Value},
+    value::{MAX_NESTING, Value},
     write,
 };
 use alloc::{string::String, vec::Vec};
@@ -92,21 +95,6 @@ pub(crate) enum Found<'t> {
     Object,
 }
 
-/// What was seen while it was written.
-#[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct Facts {
-    /// A member is null, or something inside an array.
-    pub(crate) nulls: bool,
-    /// A null is where it may not be: an array's element, or as the behaviour says.
-    pub(crate) refused_null: bool,
-    /// An integer is larger than the behaviour allows.
-    pub(crate) large_integer: bool,
-    /// How many levels there are.
-    pub(crate) depth: usize,
-    /// There was a time for each leaf, and no more.
-    pub(crate) times_fit: bool,
-}
-
 impl Said {
     /// Forgets what was read.
     pub(crate) fn clear(&mut self) {
@@ -123,7 +111,7 @@ impl Said {
             Some(b'{') => self
                 .object(reader, 0)
                 .map(|first| Root::Object(Head(first))),
-            Some(b'[') => reader.value(()).map(|_| Root::Other),
+            Some(b'[') => reader.value().map(|_| Root::Other),
             Some(_) | None => Ok(match reader.scalar()? {
                 Token::Null => Root::Null,
                 Token::Bool(_) | Token::Number(_) | Token::String(_) => Root::Other,
@@ -174,37 +162,6 @@ impl Said {
         Head(head)
     }
 
-    /// Writes an object that was read from `text`, with the times of its leaves.
-    pub(crate) fn write(
-        &mut self,
-        text: &str,
-        Head(first): Head,
-        times: &[Run],
-        behaviour: &Behaviour,
-    ) -> (Sheet, Facts) {
-        // What is written is no longer than what was read.
-        let metadata = text.len() + self.leaves * Stamps::LEAF;
-        let spare = core::mem::take(&mut self.spare);
-        let mut writer = Writer {
-            text,
-            stamps: Stamps::new(times, core::mem::take(&mut self.leaf)),
-            behaviour,
-            out: spare.anew(text.len(), metadata, self.nodes.len()),
-            facts: Facts::default(),
-            said: self,
-        };
-        let depth = writer.object(first);
-        let Writer {
-            stamps,
-            out,
-            mut facts,
-            ..
-        } = writer;
-        facts.depth = depth;
-        (facts.times_fit, self.leaf) = stamps.end();
-        (out, facts)
-    }
-
     /// Takes back a sheet that nobody needs any more: the next may have its room.
     pub(crate) fn recycle(&mut self, sheet: Sheet) {
         self.spare = sheet;
@@ -247,80 +204,6 @@ impl Said {
         self.sort(reader, first)
     }
 
-    /// Whether a name goes after that of the member `last`.
-    fn follows(&self, text: &str, last: &Node, beginning: u128, name: Place) -> bool {
-        last.beginning < beginning
-            || last.beginning == beginning && self.bare(text, last.name) < self.bare(text, name)
-    }
-
-    /// Links members in the order of their names; of those with one name the last stays.
-    fn sort(&mut self, reader: &Reader<'_>, first: usize) -> Result<usize, ParseError> {
-        let mut unsorted = core::mem::take(&mut self.unsorted);
-        unsorted.clear();
-        unsorted.extend(self.chain(first).map(|(at, _)| at));
-        if !self.sorts(reader.text(), &unsorted) {
-            self.find_order(reader, &unsorted)?;
-        }
-        let mut next = NONE;
-        for which in self.sorted.iter().rev() {
-            let at = unsorted.get(*which).copied().unwrap_or(NONE);
-            if let Some(node) = self.nodes.get_mut(at) {
-                node.next = next;
-            }
-            next = at;
-        }
-        self.unsorted = unsorted;
-        Ok(next)
-    }
-
-    /// Members that follow each other, and where they are.
-    fn chain(&self, first: usize) -> impl Iterator<Item = (usize, &Node)> + Clone {
-        let mut at = first;
-        core::iter::from_fn(move || {
-            let found = (at, self.nodes.get(at)?);
-            at = found.1.next;
-            Some(found)
-        })
-    }
-
-    /// Whether the order of the last object that was sorted is that of these members, too.
-    fn sorts(&self, text: &str, unsorted: &[usize]) -> bool {
-        let node = |which: &usize| self.nodes.get(*unsorted.get(*which)?);
-        // As many names, each after the one before: so it is each of them once.
-        self.sorted.len() == unsorted.len()
-            && self.sorted.is_sorted_by(|a, b| match (node(a), node(b)) {
-                (Some(a), Some(b)) => self.follows(text, a, b.beginning, b.name),
-                (Some(_) | None, _) => false,
-            })
-    }
-
-    /// Finds out in which order these members are to be.
-    fn find_order(&mut self, reader: &Reader<'_>, unsorted: &[usize]) -> Result<(), ParseError> {
-        let mut order = core::mem::take(&mut self.order);
-        order.clear();
-        let beginning = |at: &usize| self.nodes.get(*at).map_or(0, |node| node.beginning);
-        order.extend(unsorted.iter().map(beginning).zip(0..));
-        let bare = |which: usize| {
-            let node = unsorted.get(which).and_then(|at| self.nodes.get(*at));
-            node.map_or(&b""[..], |node| self.bare(reader.text(), node.name))
-        };
-        order.sort_unstable_by(|a, b| {
-            let names = || bare(a.1).cmp(bare(b.1));
-            a.0.cmp(&b.0).then_with(names).then(a.1.cmp(&b.1))
-        });
-        order.dedup_by(|later, earlier| {
-            let same = later.0 == earlier.0 && bare(later.1) == bare(earlier.1);
-            if same {
-                *earlier = *later;
-            }
-            same
-        });
-        self.sorted.clear();
-        self.sorted.extend(order.iter().map(|(_, which)| *which));
-        self.order = order;
-        reader.check_duplicate(self.sorted.len() < unsorted.len())
-    }
-
     fn value(
         &mut self,
         reader: &mut Reader<'_>,
@@ -344,7 +227,7 @@ impl Said {
                     Kind::Plain(count)
                 }
                 None => {
-                    let value = reader.value_at((), depth)?;
+                    let value = reader.value_at(depth)?;
                     self.leaves += leaves(&value);
                     self.arrays.push(value);
                     Kind::Array(self.arrays.len() - 1)
@@ -447,200 +330,5 @@ fn leaves(value: &Value) -> usize {
     }
 }
 
-struct Writer<'w, 's> {
-    said: &'w Said,
-    text: &'w str,
-    stamps: Stamps<'s>,
-    behaviour: &'w Behaviour,
-    out: Sheet,
-    facts: Facts,
-}
-
-impl Writer<'_, '_> {
-    /// An object; how many levels it has.
-    fn object(&mut self, first: usize) -> usize {
-        self.out.open();
-        let mut depth = 0;
-        let mut at = first;
-        while let Some(node) = self.said.nodes.get(at) {
-            let member = self.out.begin(self.said.text(self.text, node.name));
-            depth = depth.max(1 + self.value(node));
-            self.out.finish(member);
-            at = node.next;
-        }
-        self.out.close();
-        depth
-    }
-
-    fn value(&mut self, node: &Node) -> usize {
-        let arrays = self.behaviour.arrays_are_levels;
-        let text = match node.kind {
-            Kind::Object(first) => return self.object(first),
-            Kind::Array(at) => {
-                let Some(value) = self.said.arrays.get(at) else {
-                    return 0;
-                };
-                write::value(&mut self.out.state, value);
-                self.stamps.value(&mut self.out.metadata, value);
-                self.facts.array(value, self.behaviour);
-                return value.depth(arrays);
-            }
-            Kind::Null | Kind::Scalar | Kind::Plain(_) => self.said.text(self.text, node.value),
-        };
-        self.out.state.push_str(text);
-        match node.kind {
-            Kind::Plain(count) => {
-                self.stamps.leaves(&mut self.out.metadata, count);
-                return usize::from(arrays && count > 0);
-            }
-            Kind::Null => self.facts.nulls = true,
-            Kind::Scalar | Kind::Array(_) | Kind::Object(_) => {
-                self.facts.large_integer |=
-                    self.behaviour.integers == IntegerRange::Bits64 && is_large(text);
-            }
-        }
-        self.stamps.leaf(&mut self.out.metadata);
-        0
-    }
-}
-
-impl Facts {
-    fn array(&mut self, value: &Value, behaviour: &Behaviour) {
-        let elements_only = behaviour.null_in_array_object != NullInArrayObject::Reject;
-        self.nulls |= has_null(value, false);
-        self.refused_null |= has_null(value, elements_only);
-        self.large_integer |= behaviour.integers == IntegerRange::Bits64 && large_integer(value);
-    }
-}
-
-/// Whether there is a null inside an array: an element, or else a member of an object, too.
-fn has_null(value: &Value, elements_only: bool) -> bool {
-    let inside = |value| has_null(value, elements_only);
-    match value {
-        Value::Leaf(..) => false,
-        Value::Array(elements) => elements
-            .iter()
-            .any(|value| value.is_null() || inside(value)),
-        Value::Object(object) => object
-            .iter()
-            .any(|(_, value)| !elements_only && value.is_null() || inside(value)),
-    }
-}
-
-/// Whether an integer somewhere in `value` does not fit 64 bits.
-fn large_integer(value: &Value) -> bool {
-    match value {
-        Value::Leaf(Scalar::Number(number), ()) => is_large(number.as_str()),
-        Value::Leaf(..) => false,
-        Value::Array(elements) => elements.iter().any(large_integer),
-        Value::Object(object) => object.iter().any(|(_, value)| large_integer(value)),
-    }
-}
-
-/// Whether a scalar is an integer that does not fit 64 bits.
-fn is_large(text: &str) -> bool {
-    text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
-        && !text.contains(['.', 'e', 'E'])
-        && text.parse::<i64>().is_err()
-}
-
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use crate::stamps;
-    use shadow_proto::Timestamp;
-
-    /// A text as a sheet, all of it written at this time.
-    pub(crate) fn sheet(text: &str, seconds: u64, behaviour: &Behaviour) -> (Sheet, Facts) {
-        let mut said = Said::default();
-        let mut reader = Reader::new(text);
-        let Ok(Root::Object(head)) = said.read(&mut reader) else {
-            panic!("{text}");
-        };
-        let always = stamps::always(Timestamp::from_seconds(seconds));
-        said.write(text, head, &always, behaviour)
-    }
-
-    #[test]
-    fn what_is_written_is_compact_and_sorted() {
-        for (text, state, metadata) in [
-            ("{ }", "{}", "{}"),
-            (
-                r#" { "b" : 1 , "a" : [ 2 , "x" ], "" : { "z":null,"é":[] } } "#,
-                r#"{"":{"z":null,"é":[]},"a":[2,"x"],"b":1}"#,
-                r#"{"":{"z":@,"é":[]},"a":[@,@],"b":@}"#,
-            ),
-            (
-                r#"{"a\u000a":"\ud83d\udd27\/","a\"":1,"\u0061":[true,"\u0062"]}"#,
-                r#"{"a":[true,"b"],"a\"":1,"a\n":"🔧/"}"#,
-                r#"{"a":[@,@],"a\"":@,"a\n":@}"#,
-            ),
-            (
-                r#"{"a":[[1],{"c":null,"b":{}},-1.5e3],"timestamp":{"timestamp":1}}"#,
-                r#"{"a":[[1],{"b":{},"c":null},-1.5e3],"timestamp":{"timestamp":1}}"#,
-                r#"{"a":[[@],{"b":{},"c":@},@],"timestamp":{"timestamp":@}}"#,
-            ),
-            (
-                r#"{"sixteen_letters_b":1,"sixteen_letters_a":2,"sixteen_letters_":3,"sixteen":4}"#,
-                r#"{"sixteen":4,"sixteen_letters_":3,"sixteen_letters_a":2,"sixteen_letters_b":1}"#,
-                r#"{"sixteen":@,"sixteen_letters_":@,"sixteen_letters_a":@,"sixteen_letters_b":@}"#,
-            ),
-            (
-                r#"{"a":[null],"b":{"x":1,"y":2,"x":[3]},"a":4,"b":{},"a":5}"#,
-                r#"{"a":5,"b":{}}"#,
-                r#"{"a":@,"b":{}}"#,
-            ),
-        ] {
-            let (sheet, _) = sheet(text, 7, &Behaviour::default());
-            assert_eq!(sheet.state, state);
-            assert_eq!(sheet.metadata, metadata.replace('@', r#"{"timestamp":7}"#));
-            sheet.check();
-            // What is written is read as the same.
-            assert_eq!(tests::sheet(state, 7, &Behaviour::default()).0, sheet);
-        }
-    }
-
-    #[test]
-    fn what_is_seen_is_of_what_stays() {
-        let behaviour = Behaviour {
-            integers: IntegerRange::Bits64,
-            ..Behaviour::default()
-        };
-        for (text, expected) in [
-            ("{}", (false, false, false, 0)),
-            (r#"{"a":{"b":{}}}"#, (false, false, false, 2)),
-            (r#"{"a":{"b":[]}}"#, (false, false, false, 2)),
-            (r#"{"a":[1]}"#, (false, false, false, 2)),
-            (r#"{"a":[[[1]]]}"#, (false, false, false, 4)),
-            (r#"{"a":null}"#, (true, false, false, 1)),
-            (r#"{"a":[{"b":null}]}"#, (true, false, false, 3)),
-            (r#"{"a":[null]}"#, (true, true, false, 2)),
-            (r#"{"a":[{"b":[null]}]}"#, (true, true, false, 4)),
-            (r#"{"a":[null],"a":1}"#, (false, false, false, 1)),
-            (r#"{"a":9223372036854775807}"#, (false, false, false, 1)),
-            (r#"{"a":9223372036854775808}"#, (false, false, true, 1)),
-            (r#"{"a":[9223372036854775808]}"#, (false, false, true, 2)),
-            (r#"{"a":["9223372036854775808"]}"#, (false, false, false, 2)),
-            (r#"{"a":1e999}"#, (false, false, false, 1)),
-        ] {
-            let (_, facts) = sheet(text, 7, &behaviour);
-            let Facts {
-                nulls,
-                refused_null,
-                large_integer,
-                depth,
-                times_fit: _,
-            } = facts;
-            let found = (nulls, refused_null, large_integer, depth);
-            assert_eq!(found, expected, "{text}");
-        }
-        let behaviour = Behaviour {
-            arrays_are_levels: false,
-            null_in_array_object: NullInArrayObject::Reject,
-            ..Behaviour::default()
-        };
-        let (_, facts) = sheet(r#"{"a":[[{"b":null}]]}"#, 7, &behaviour);
-        assert!(facts.refused_null);
-        assert_eq!(facts.depth, 2);
-    }
-}
+pub(crate) mod tests;

@@ -1,9 +1,8 @@
-//! The service's own JSON value: numbers kept as text, members sorted, leaves stamped.
+//! The service's own JSON value: numbers kept as text, members sorted.
 //!
-//! A general JSON tree would lose what the service must give back unchanged (`1.0` is not `1`
-//! on the wire, though equal in a delta), and a second tree for the metadata could disagree
-//! with the first. Here each leaf carries its stamp, so a section and its metadata are two
-//! views of one tree: what mirrors what is true by construction.
+//! A general JSON tree would lose what the service must give back unchanged: `1.0` is not `1`
+//! on the wire, though equal in a delta. A document is no tree (see `sheet.rs`); what is odd in
+//! one goes through a tree, and tests and vectors are compared as trees.
 
 mod number;
 
@@ -18,35 +17,34 @@ use alloc::{boxed::Box, vec::Vec};
 /// use shadow_service::{MAX_NESTING, Value};
 ///
 /// let nested = |levels| "[".repeat(levels) + &"]".repeat(levels);
-/// assert!(Value::parse(&nested(MAX_NESTING), ()).is_ok());
-/// let error = Value::parse(&nested(MAX_NESTING + 1), ()).unwrap_err();
+/// assert!(Value::parse(&nested(MAX_NESTING)).is_ok());
+/// let error = Value::parse(&nested(MAX_NESTING + 1)).unwrap_err();
 /// assert!(error.to_string().starts_with("nested too deeply"));
 /// ```
 pub const MAX_NESTING: usize = 64;
 
-/// A JSON value whose leaves carry a stamp `S`: a [`Timestamp`](shadow_proto::Timestamp) in
-/// a stored document, nothing in plain JSON.
+/// A JSON value.
 ///
-/// Equality with `==` is exact (numbers by their text, stamps included); [`same`](Self::same)
-/// is the equality that a delta uses.
+/// Equality with `==` is exact (numbers by their text); [`same`](Self::same) is the equality that
+/// a delta uses.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "JSON has no more kinds of value, and every match should see all"
 )]
-pub enum Value<S = ()> {
+pub enum Value {
     /// Null, boolean, number or string.
-    Leaf(Scalar, S),
+    Leaf(Scalar),
     /// An array.
     Array(Vec<Self>),
     /// An object.
-    Object(Object<S>),
+    Object(Object),
 }
 
-impl<S> Value<S> {
+impl Value {
     /// The object, if this is one.
     #[must_use]
-    pub const fn as_object(&self) -> Option<&Object<S>> {
+    pub const fn as_object(&self) -> Option<&Object> {
         match self {
             Self::Object(object) => Some(object),
             Self::Array(_) | Self::Leaf(..) => None,
@@ -66,7 +64,7 @@ impl<S> Value<S> {
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
-            Self::Leaf(Scalar::String(text), _) => Some(text),
+            Self::Leaf(Scalar::String(text)) => Some(text),
             Self::Leaf(..) | Self::Array(_) | Self::Object(_) => None,
         }
     }
@@ -75,7 +73,7 @@ impl<S> Value<S> {
     #[must_use]
     pub fn as_u64(&self) -> Option<u64> {
         match self {
-            Self::Leaf(Scalar::Number(number), _) => number.as_u64(),
+            Self::Leaf(Scalar::Number(number)) => number.as_u64(),
             Self::Leaf(..) | Self::Array(_) | Self::Object(_) => None,
         }
     }
@@ -83,22 +81,21 @@ impl<S> Value<S> {
     /// Whether this is `null`.
     #[must_use]
     pub const fn is_null(&self) -> bool {
-        matches!(self, Self::Leaf(Scalar::Null, _))
+        matches!(self, Self::Leaf(Scalar::Null))
     }
 
-    /// Whether two values are equal as JSON, stamps ignored: type and value, arrays in order,
+    /// Whether two values are equal as JSON: type and value, arrays in order,
     /// objects in any order, strings by code points, numbers as `numbers` says.
     #[must_use]
-    pub fn same<T>(&self, other: &Value<T>, numbers: NumberEquality) -> bool {
+    pub fn same(&self, other: &Self, numbers: NumberEquality) -> bool {
         match (self, other) {
-            (Self::Leaf(a, _), Value::Leaf(b, _)) => a.same(b, numbers),
-            (Self::Array(a), Value::Array(b)) => {
+            (Self::Leaf(a), Self::Leaf(b)) => a.same(b, numbers),
+            (Self::Array(a), Self::Array(b)) => {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b, numbers))
             }
-            (Self::Object(a), Value::Object(b)) => {
-                let same = |((k, a), (l, b)): ((&str, &Self), (&str, &Value<T>))| {
-                    k == l && a.same(b, numbers)
-                };
+            (Self::Object(a), Self::Object(b)) => {
+                let same =
+                    |((k, a), (l, b)): ((&str, &Self), (&str, &Self))| k == l && a.same(b, numbers);
                 a.len() == b.len() && a.iter().zip(b.iter()).all(same)
             }
             (Self::Leaf(..) | Self::Array(_) | Self::Object(_), _) => false,
@@ -123,7 +120,7 @@ impl<S> Value<S> {
     #[must_use]
     pub fn size(&self) -> usize {
         match self {
-            Self::Leaf(scalar, _) => scalar.size(),
+            Self::Leaf(scalar) => scalar.size(),
             Self::Array(elements) => {
                 let commas = elements.len().saturating_sub(1);
                 2 + commas + elements.iter().map(Self::size).sum::<usize>()
@@ -170,11 +167,11 @@ impl Scalar {
 
 /// The members of a JSON object, in the order of their names (by bytes), each name once.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Object<S = ()> {
-    members: Vec<(Box<str>, Value<S>)>,
+pub struct Object {
+    members: Vec<(Box<str>, Value)>,
 }
 
-impl<S> Object<S> {
+impl Object {
     /// An object without members.
     #[must_use]
     pub const fn new() -> Self {
@@ -185,7 +182,7 @@ impl<S> Object<S> {
 
     /// Sorts `members`; of those with one name the last stays.
     #[must_use]
-    pub fn from_members(members: Vec<(Box<str>, Value<S>)>) -> Self {
+    pub fn from_members(members: Vec<(Box<str>, Value)>) -> Self {
         if members.is_sorted_by(|(a, _), (b, _)| a < b) {
             return Self { members };
         }
@@ -202,7 +199,7 @@ impl<S> Object<S> {
             a.0.cmp(&b.0).then_with(names).then(a.1.cmp(&b.1))
         });
         let mut members: Vec<_> = members.into_iter().map(Some).collect();
-        let mut sorted: Vec<(Box<str>, Value<S>)> = Vec::with_capacity(members.len());
+        let mut sorted: Vec<(Box<str>, Value)> = Vec::with_capacity(members.len());
         for (_, place) in order {
             let Some(member) = members.get_mut(place).and_then(Option::take) else {
                 continue;
@@ -216,20 +213,20 @@ impl<S> Object<S> {
     }
 
     /// The members must be sorted and without duplicates already.
-    pub(crate) fn from_sorted(members: Vec<(Box<str>, Value<S>)>) -> Self {
+    pub(crate) fn from_sorted(members: Vec<(Box<str>, Value)>) -> Self {
         debug_assert!(members.is_sorted_by(|(a, _), (b, _)| a < b));
         Self { members }
     }
 
     /// The value of the member called `name`.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Value<S>> {
+    pub fn get(&self, name: &str) -> Option<&Value> {
         let found = self.members.binary_search_by(|(key, _)| (**key).cmp(name));
         self.members.get(found.ok()?).map(|(_, value)| value)
     }
 
     /// Sets the member called `name`, and returns the value it had.
-    pub fn insert(&mut self, name: &str, value: Value<S>) -> Option<Value<S>> {
+    pub fn insert(&mut self, name: &str, value: Value) -> Option<Value> {
         match self.members.binary_search_by(|(key, _)| (**key).cmp(name)) {
             Ok(at) => {
                 let (_, old) = self.members.get_mut(at)?;
@@ -243,7 +240,7 @@ impl<S> Object<S> {
     }
 
     /// The members in the order of their names.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value<S>)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
         self.members.iter().map(|(name, value)| (&**name, value))
     }
 
@@ -273,16 +270,16 @@ impl<S> Object<S> {
     #[must_use]
     pub fn size(&self) -> usize {
         let commas = self.members.len().saturating_sub(1);
-        let member = |(name, value): &(Box<str>, Value<S>)| string_size(name) + 1 + value.size();
+        let member = |(name, value): &(Box<str>, Value)| string_size(name) + 1 + value.size();
         2 + commas + self.members.iter().map(member).sum::<usize>()
     }
 
-    pub(crate) fn into_members(self) -> Vec<(Box<str>, Value<S>)> {
+    pub(crate) fn into_members(self) -> Vec<(Box<str>, Value)> {
         self.members
     }
 }
 
-impl<S> Default for Object<S> {
+impl Default for Object {
     fn default() -> Self {
         Self::new()
     }

@@ -46,7 +46,7 @@ pub const START: u64 = 1_767_225_600;
 /// ```
 /// use shadow_service::{Value, vectors::EXAMPLES};
 ///
-/// let scenarios = Value::parse(EXAMPLES, ())?;
+/// let scenarios = Value::parse(EXAMPLES)?;
 /// let first = scenarios.as_array().and_then(|all| all.first()?.as_object()).unwrap();
 /// for field in ["name", "source", "confidence", "thing", "steps"] {
 ///     assert!(first.get(field).is_some(), "{field}");

@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::fmt::{self, Write as _};
 
 /// The compact JSON text, members in the order of their names.
-impl<S> fmt::Display for Value<S> {
+impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::with_capacity(self.size());
         value(&mut text, self);
@@ -13,7 +13,7 @@ impl<S> fmt::Display for Value<S> {
     }
 }
 
-impl<S> fmt::Display for Object<S> {
+impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::with_capacity(self.size());
         object(&mut text, self);
@@ -21,15 +21,15 @@ impl<S> fmt::Display for Object<S> {
     }
 }
 
-pub(crate) fn value<S>(out: &mut String, value: &Value<S>) {
+pub(crate) fn value(out: &mut String, value: &Value) {
     match value {
-        Value::Leaf(scalar, _) => self::scalar(out, scalar),
+        Value::Leaf(scalar) => self::scalar(out, scalar),
         Value::Array(elements) => array(out, elements, self::value),
         Value::Object(members) => object(out, members),
     }
 }
 
-pub(crate) fn object<S>(out: &mut String, members: &Object<S>) {
+pub(crate) fn object(out: &mut String, members: &Object) {
     let mut writer = Members::open(out);
     for (name, member) in members.iter() {
         value(writer.name(name), member);
@@ -47,7 +47,7 @@ pub(crate) fn scalar(out: &mut String, scalar: &Scalar) {
     }
 }
 
-fn array<S>(out: &mut String, elements: &[Value<S>], mut each: impl FnMut(&mut String, &Value<S>)) {
+fn array(out: &mut String, elements: &[Value], mut each: impl FnMut(&mut String, &Value)) {
     out.push('[');
     for (at, element) in elements.iter().enumerate() {
         if at > 0 {

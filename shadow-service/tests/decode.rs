@@ -181,7 +181,7 @@ fn assert_field(seen: &Field<Json>, expected: Option<&Value>, at: &str) {
 }
 
 fn assert_json(seen: Option<&Json>, expected: Option<&Value>, at: &str) {
-    let seen = seen.map(|json| Value::parse(json.as_str(), ()).unwrap());
+    let seen = seen.map(|json| Value::parse(json.as_str()).unwrap());
     assert_eq!(seen.as_ref(), expected, "{at}");
 }
 

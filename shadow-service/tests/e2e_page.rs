@@ -126,7 +126,7 @@ impl Browser {
             head.starts_with("HTTP/1.1 200"),
             "{method} {path}: {answer}"
         );
-        member(&Value::parse(body, ()).unwrap(), "value")
+        member(&Value::parse(body).unwrap(), "value")
     }
 
     async fn open(&self, url: &str) {

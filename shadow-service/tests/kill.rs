@@ -80,7 +80,7 @@ fn request(stream: &mut TcpStream, method: &str, thing: &str, body: &str) -> Opt
     }
     let mut body = vec![0; length?];
     reader.read_exact(&mut body).ok()?;
-    Value::parse(core::str::from_utf8(&body).ok()?, ()).ok()
+    Value::parse(core::str::from_utf8(&body).ok()?).ok()
 }
 
 /// Writes until the server dies; the last version that was acknowledged.

@@ -97,7 +97,7 @@ fn a_wrong_answer_is_noticed() {
 fn every_message_is_given() {
     let mut count = 0;
     for message in vectors::messages().unwrap() {
-        let value = Value::parse(&message.payload, ()).unwrap();
+        let value = Value::parse(&message.payload).unwrap();
         assert_eq!(value, message.value);
         assert!(!message.payload.contains("\"@"), "{}", message.payload);
         assert!(message.topic.ends_with(message.kind.suffix()));

@@ -21,8 +21,8 @@ pub enum NumberEquality {
 /// use shadow_service::{Number, Scalar, Value};
 ///
 /// fn number(text: &str) -> Number {
-///     match Value::parse(text, ()) {
-///         Ok(Value::Leaf(Scalar::Number(number), ())) => number,
+///     match Value::parse(text) {
+///         Ok(Value::Leaf(Scalar::Number(number))) => number,
 ///         other => panic!("{other:?}"),
 ///     }
 /// }

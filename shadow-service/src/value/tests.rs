@@ -55,7 +55,7 @@ fn size_is_that_of_the_compact_text() {
         r#"{"a":[1.50,true,false,null,-1E5],"b":{"":"x"}}"#,
         r#"["\"\\\b\f\n\r\t\u0000\u001f/é🔧"]"#,
     ] {
-        let value: Value = Value::parse(text, ()).unwrap();
+        let value: Value = Value::parse(text).unwrap();
         assert_eq!(value.to_string(), text);
         assert_eq!(value.size(), text.len(), "{text}");
     }
@@ -63,13 +63,13 @@ fn size_is_that_of_the_compact_text() {
 
 #[test]
 fn the_last_of_duplicate_members_wins() {
-    let value = Value::parse(r#"{"b":1,"a":1,"b":2,"a":{"x":1},"b":3}"#, ()).unwrap();
+    let value = Value::parse(r#"{"b":1,"a":1,"b":2,"a":{"x":1},"b":3}"#).unwrap();
     assert_eq!(value.to_string(), r#"{"a":{"x":1},"b":3}"#);
 }
 
 #[test]
 fn depth_counts_levels_with_content() {
-    let depth = |text: &str, arrays| Value::parse(text, ()).unwrap().depth(arrays);
+    let depth = |text: &str, arrays| Value::parse(text).unwrap().depth(arrays);
     assert_eq!(depth("1", true), 0);
     assert_eq!(depth("{}", true), 0);
     assert_eq!(depth(r#"{"a":1}"#, true), 1);
@@ -107,7 +107,7 @@ fn members_are_sorted_by_their_names_and_the_last_of_each_stays() {
             if round <= name.len() {
                 members.push((
                     Box::from(name),
-                    Value::Leaf(Scalar::Number(number(&round.to_string())), ()),
+                    Value::Leaf(Scalar::Number(number(&round.to_string()))),
                 ));
             }
         }

@@ -28,7 +28,7 @@ impl Seen {
     pub fn new(topic: &str, payload: &str) -> Result<Self, VectorError> {
         let parsed = Topic::parse(topic);
         let parsed = parsed.ok_or_else(|| VectorError::new(format!("unknown topic {topic}")))?;
-        let value = Value::parse(payload, ());
+        let value = Value::parse(payload);
         Ok(Self {
             shadow: parsed
                 .shadow_id()
@@ -90,7 +90,7 @@ impl Alternative {
         times: &mut Times,
     ) -> Result<(), VectorError> {
         let mut learnt = self.check_messages(shadow, seen, times.clone())?;
-        let actual = document.map(|text| Value::parse(text, ())).transpose();
+        let actual = document.map(Value::parse).transpose();
         let actual = actual.map_err(|error| VectorError::new(error.to_string()))?;
         match (&self.document, &actual) {
             (None, None) => {}
@@ -171,7 +171,7 @@ fn matches(
 ) -> Result<(), VectorError> {
     let differ = || VectorError::new(format!("{path}: expected {pattern}, found {actual}"));
     match (pattern, actual) {
-        (Value::Leaf(Scalar::String(text), ()), actual) => match placeholder(text) {
+        (Value::Leaf(Scalar::String(text)), actual) => match placeholder(text) {
             Placeholder::None if pattern == actual => Ok(()),
             Placeholder::Any if actual.as_str().is_some() => Ok(()),
             Placeholder::Time(step) => {
@@ -202,12 +202,12 @@ fn matches(
 /// A pattern with times that count from [`START`], and some text for `@any`.
 pub(super) fn fill(pattern: &Value) -> Value {
     match pattern {
-        Value::Leaf(Scalar::String(text), ()) => match placeholder(text) {
+        Value::Leaf(Scalar::String(text)) => match placeholder(text) {
             Placeholder::None => pattern.clone(),
-            Placeholder::Any => Value::Leaf(Scalar::String("any text".into()), ()),
+            Placeholder::Any => Value::Leaf(Scalar::String("any text".into())),
             Placeholder::Time(step) => {
                 let number = Number::from_checked(&(START + step).to_string());
-                Value::Leaf(Scalar::Number(number), ())
+                Value::Leaf(Scalar::Number(number))
             }
         },
         Value::Leaf(..) => pattern.clone(),
@@ -241,9 +241,9 @@ mod tests {
 
     #[test]
     fn times_are_learnt_and_then_hold() {
-        let pattern = Value::parse(r#"["@t1","@t2","@t1","@any",1]"#, ()).unwrap();
+        let pattern = Value::parse(r#"["@t1","@t2","@t1","@any",1]"#).unwrap();
         let check = |text: &str| {
-            let actual = Value::parse(text, ()).unwrap();
+            let actual = Value::parse(text).unwrap();
             matches(&pattern, &actual, &mut Times::new(), "").is_ok()
         };
         assert!(check(r#"[5,6,5,"x",1.0]"#));

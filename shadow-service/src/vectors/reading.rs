@@ -6,7 +6,7 @@ use alloc::{boxed::Box, format, string::String, string::ToString, vec::Vec};
 use shadow_proto::{ShadowId, TopicKind};
 
 pub(super) fn scenarios(text: &str) -> Result<Vec<Scenario>, VectorError> {
-    let file = Value::parse(text, ()).map_err(|error| VectorError::new(error.to_string()))?;
+    let file = Value::parse(text).map_err(|error| VectorError::new(error.to_string()))?;
     let all = file
         .as_array()
         .ok_or_else(|| missing("array of scenarios"))?;
@@ -101,9 +101,7 @@ fn missing(what: &str) -> VectorError {
 /// Expands `@repeat(c,n)` in every string and name.
 fn expand_value(value: &Value) -> Result<Value, VectorError> {
     Ok(match value {
-        Value::Leaf(Scalar::String(text), ()) => {
-            Value::Leaf(Scalar::String(expand(text)?.into()), ())
-        }
+        Value::Leaf(Scalar::String(text)) => Value::Leaf(Scalar::String(expand(text)?.into())),
         leaf @ Value::Leaf(..) => leaf.clone(),
         Value::Array(elements) => Value::Array(
             elements
