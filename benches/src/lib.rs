@@ -17,6 +17,7 @@ pub mod round_trip;
 pub mod servers;
 pub mod service;
 pub mod session;
+pub mod small_device;
 pub mod token;
 pub mod topic;
 

@@ -76,3 +76,10 @@ fn an_idle_shadow_takes_little_memory() {
     let bytes = bytes / SHADOWS as i64 - size_of::<shadow_proto::ShadowHandle>() as i64;
     assert!(bytes <= 400, "{bytes} bytes");
 }
+
+#[test]
+fn a_device_with_a_shadow_of_8_kb_stays_within_its_heap() {
+    let bytes = measure(benches::small_device::day).bytes_max;
+    let budget = u64::from(benches::small_device::HEAP_KIB) * 1024;
+    assert!(bytes <= budget, "{bytes} bytes of {budget}");
+}

@@ -2,10 +2,8 @@
 //! allocator counts, so it measures no times.
 
 use allocation_counter::measure;
-use benches::device::{self, NOW};
-use benches::message::{Shape, delta, get_accepted};
-use benches::{Case, Who};
-use shadow_proto::{Json, Output, RequestOptions, ShadowHandle, Update};
+use benches::{Case, Who, device, small_device};
+use shadow_proto::ShadowHandle;
 
 fn main() {
     let cases = benches::cases();
@@ -16,7 +14,7 @@ fn main() {
         println!("{}\t{}", case.name(), allocations(case));
     }
     println!("idle shadow\t{}", idle_shadow());
-    println!("peak heap\t{}", measure(one_shadow).bytes_max);
+    println!("peak heap\t{}", measure(small_device::day).bytes_max);
 }
 
 fn allocations(case: &Case) -> u64 {
@@ -33,39 +31,4 @@ fn idle_shadow() -> i64 {
     let mut kept = None;
     let bytes = measure(|| kept = Some(device::connected(SHADOWS))).bytes_current;
     bytes / SHADOWS as i64 - size_of::<ShadowHandle>() as i64
-}
-
-/// A device's day: it fetches its document, takes a delta as large, reports as much, and is answered.
-fn one_shadow() {
-    const SIZE: usize = 8 * 1024;
-    let (mut client, shadows) = device::connected(1);
-    let thing = device::thing(0);
-    let get = client.get(shadows[0], RequestOptions::default(), NOW);
-    let get = get.expect("room for it");
-    device::drain(&mut client);
-    let token = client.token(get).expect("it was sent").to_string();
-    let document = get_accepted(SIZE, &token);
-    let topic = format!("$aws/things/{thing}/shadow/get/accepted");
-    let taken = client.handle_publish(&topic, document.as_bytes(), NOW);
-    assert!(taken.is_ok());
-    drop(document);
-    device::drain(&mut client);
-
-    let message = delta(SIZE, Shape::Shallow);
-    let topic = format!("$aws/things/{thing}/shadow/update/delta");
-    let taken = client.handle_publish(&topic, &message.bytes, NOW);
-    assert!(taken.is_ok());
-    drop(message);
-    device::drain(&mut client);
-
-    let state = benches::message::state_of_size(SIZE - 100);
-    let state = Json::from_text(&state).expect("valid");
-    let update = client.update(shadows[0], Update::reported(&state), NOW);
-    update.expect("room for it");
-    while let Some(output) = client.poll_output() {
-        if let Output::Subscribe { id, filters, .. } = output {
-            let granted = shadow_proto::SubackCode::new(1);
-            client.handle_suback(id, &vec![granted; filters.len()], NOW);
-        }
-    }
 }
