@@ -135,16 +135,14 @@ pub struct Delta {
 }
 
 impl Delta {
+    #[inline(always)]
     pub(crate) fn from_wire(delta: &wire::Delta<'_>) -> Self {
         Self {
             state: Json::from_raw(delta.state),
             metadata: Metadata::from_wire(delta.metadata),
             version: delta.version,
             timestamp: delta.timestamp,
-            token: delta
-                .client_token
-                .as_deref()
-                .and_then(|token| ClientToken::new(token).ok()),
+            token: delta.client_token.as_deref().and_then(ClientToken::read),
         }
     }
 
@@ -220,7 +218,7 @@ impl Documents {
             token: documents
                 .client_token
                 .as_deref()
-                .and_then(|token| ClientToken::new(token).ok()),
+                .and_then(ClientToken::read),
         }
     }
 }

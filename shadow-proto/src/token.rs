@@ -23,20 +23,34 @@ impl ClientToken {
     /// [`NameError`] if it is empty or longer than 64 bytes.
     pub fn new(text: &str) -> Result<Self, NameError> {
         let kind = NameKind::ClientToken;
-        let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
-        let length = NonZeroU8::new(length).ok_or(NameError::Empty { kind })?;
-        let too_long = NameError::TooLong {
-            kind,
-            length: text.len(),
-            max: MAX_CLIENT_TOKEN,
-        };
-        let mut words = [[0; 8]; MAX_CLIENT_TOKEN / 8];
-        words
-            .as_flattened_mut()
-            .get_mut(..text.len())
-            .ok_or(too_long)?
-            .copy_from_slice(text.as_bytes());
-        Ok(Self { length, words })
+        Self::read(text).ok_or(match text.len() {
+            0 => NameError::Empty { kind },
+            length => NameError::TooLong {
+                kind,
+                length,
+                max: MAX_CLIENT_TOKEN,
+            },
+        })
+    }
+
+    /// One that another client may have chosen. `None` if it is empty or longer than 64 bytes.
+    ///
+    /// Word by word, in registers: a token is copied right after, which would have to wait for what was written
+    /// otherwise.
+    #[inline]
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let text = text.as_bytes();
+        let length = NonZeroU8::new(u8::try_from(text.len()).ok()?)?;
+        if text.len() > MAX_CLIENT_TOKEN {
+            return None;
+        }
+        let mut chunks = text.chunks_exact(8);
+        let mut rest = last_word(text, chunks.remainder());
+        let words = core::array::from_fn(|_| match chunks.next() {
+            Some(chunk) => chunk.try_into().unwrap_or_default(),
+            None => core::mem::take(&mut rest),
+        });
+        Some(Self { length, words })
     }
 
     /// `prefix`, a hyphen, `counter` and a point and `slot`, both by the [`DIGITS`]. It always
@@ -145,6 +159,21 @@ impl Digits {
             length: self.length + 1,
         }
     }
+}
+
+/// The last bytes of a text as a word: what is left after whole ones, and then zero.
+#[inline]
+fn last_word(text: &[u8], rest: &[u8]) -> [u8; 8] {
+    let bits = 8 * rest.len() as u32;
+    let word = match text.last_chunk() {
+        // Of no bytes that are left, none is.
+        Some(last) => u64::from_le_bytes(*last).checked_shr(64 - bits),
+        None => Some(
+            rest.iter()
+                .rfold(0, |word, byte| word << 8 | u64::from(*byte)),
+        ),
+    };
+    word.unwrap_or_default().to_le_bytes()
 }
 
 /// A word behind so many bytes, seven at most, and what is carried into the next one.
@@ -416,6 +445,25 @@ mod tests {
         assert_eq!(json, r#""lamp-""#);
         assert_eq!(serde_json::from_str::<TokenPrefix>(&json).unwrap(), prefix);
         assert!(serde_json::from_str::<TokenPrefix>(r#""a b""#).is_err());
+    }
+
+    #[test]
+    fn client_tokens_are_kept_as_they_are() {
+        let text = "0123456789abcdefghijklmnopqrstuvwxyz-:_ABCDEFGHIJKLMNOPQRSTUVWXYZ!";
+        for length in 1..=64 {
+            let text = text.get(..length).unwrap();
+            let token = ClientToken::new(text).unwrap();
+            assert_eq!(token.as_str(), text);
+            let bytes = token.words.as_flattened();
+            assert!(bytes.iter().skip(length).all(|byte| *byte == 0), "{text}");
+        }
+        for text in [65, 256, 257, 300].map(|length| "t".repeat(length)) {
+            assert!(matches!(
+                ClientToken::new(&text),
+                Err(NameError::TooLong { length, .. }) if length == text.len()
+            ));
+        }
+        assert!(matches!(ClientToken::new(""), Err(NameError::Empty { .. })));
     }
 
     #[test]

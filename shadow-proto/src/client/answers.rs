@@ -137,7 +137,7 @@ impl Client {
                     let payload = self.keep(payload);
                     self.tell(Event::ForeignAnswer {
                         shadow,
-                        token: token.and_then(|token| ClientToken::new(token).ok()),
+                        token: token.and_then(ClientToken::read),
                         operation,
                         answer: Err(rejection),
                         payload,
@@ -208,7 +208,7 @@ impl Client {
                     let payload = self.keep(payload);
                     self.tell(Event::ForeignAnswer {
                         shadow,
-                        token: token.and_then(|token| ClientToken::new(token).ok()),
+                        token: token.and_then(ClientToken::read),
                         operation,
                         answer: Ok(accepted()),
                         payload,

@@ -76,12 +76,15 @@ impl Client {
         if entry.resync.is_some() {
             self.hold(shadow, message, payload);
         } else if self.is_news(shadow, message.version, message.timestamp) {
-            // Nothing is copied of what is not delivered.
+            // Nothing is copied of what is not delivered. The event is large: it is made where it is moved from, once
+            // all else is known.
+            let origin = self.origin(shadow, message.client_token.as_deref());
+            let payload = self.keep(payload);
             self.tell(Event::Delta {
                 shadow,
                 delta: Delta::from_wire(message),
-                origin: self.origin(shadow, message.client_token.as_deref()),
-                payload: self.keep(payload),
+                origin,
+                payload,
             });
         }
     }
