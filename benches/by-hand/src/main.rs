@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bench_kit::{Args, CONNECTED, Measured, Tally, thing, things};
+use bench_kit::{Args, CONNECTED, thing, things, workers};
 use rumqttc::{
     AsyncClient, Event, EventLoop, MqttOptions, NetworkOptions, Packet, QoS, TlsConfiguration,
     Transport,
@@ -15,7 +15,6 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 use uuid::Uuid;
 
 type Failure = Box<dyn std::error::Error>;
@@ -31,7 +30,7 @@ async fn main() -> Result<(), Failure> {
             ca,
         )?)));
     }
-    options.set_keep_alive(args.keep_alive.unwrap_or(options.keep_alive()));
+    options.set_keep_alive(args.keep_alive.unwrap_or_else(|| options.keep_alive()));
     let (client, mut events) = AsyncClient::new(options, 1_000);
     if !args.default_nagle {
         let mut network = NetworkOptions::new();
@@ -61,20 +60,14 @@ async fn main() -> Result<(), Failure> {
         }
     }
     let outstanding = Outstanding::default();
-    let device = Device {
-        client,
+    tokio::spawn(run(events, Arc::clone(&outstanding)));
+    let device = |worker| Device {
+        client: client.clone(),
         outstanding: Arc::clone(&outstanding),
+        thing: thing(worker % count),
     };
-    tokio::spawn(run(events, outstanding));
-    work(&device, args.outstanding, Until::Count(20)).await;
-    let measured = Measured::begin();
-    let until = match args.count {
-        Some(count) => Until::Count(count),
-        None => Until::Time(Instant::now() + args.time),
-    };
-    let tally = work(&device, args.outstanding, until).await;
-    measured.end(tally);
-    device.client.disconnect().await?;
+    workers::measure(&args, device).await;
+    client.disconnect().await?;
     Ok(())
 }
 
@@ -89,15 +82,23 @@ fn tls(ca: &std::path::Path) -> Result<Arc<ClientConfig>, Failure> {
     Ok(Arc::new(config))
 }
 
-#[derive(Clone)]
 struct Device {
     client: AsyncClient,
     outstanding: Outstanding,
+    thing: String,
+}
+
+impl workers::Device for Device {
+    async fn report(&self) -> Result<u64, String> {
+        let answer = self.update(&json!({"temperature": 21.5})).await;
+        let version = answer.map_err(|error| error.to_string())?["version"].as_u64();
+        version.ok_or_else(|| "no version".to_owned())
+    }
 }
 
 impl Device {
     /// Reports the state and returns what the service answered.
-    async fn report(&self, thing: &str, state: &Value) -> Result<Value, Failure> {
+    async fn update(&self, state: &Value) -> Result<Value, Failure> {
         let token = Uuid::new_v4().to_string();
         let (sender, receiver) = oneshot::channel();
         let lock = "nobody panics with it";
@@ -105,7 +106,7 @@ impl Device {
             .lock()
             .expect(lock)
             .insert(token.clone(), sender);
-        let topic = format!("$aws/things/{thing}/shadow/update");
+        let topic = format!("$aws/things/{}/shadow/update", self.thing);
         let payload = json!({"state": {"reported": state}, "clientToken": token}).to_string();
         self.client
             .publish(topic, QoS::AtLeastOnce, false, payload)
@@ -148,43 +149,4 @@ async fn run(mut events: EventLoop, outstanding: Outstanding) {
             }
         }
     }
-}
-
-#[derive(Clone, Copy)]
-enum Until {
-    /// That many requests of each worker.
-    Count(usize),
-    Time(Instant),
-}
-
-/// As many workers as there may be outstanding requests, each with one at a time.
-async fn work(device: &Device, workers: usize, until: Until) -> Tally {
-    let mut running = JoinSet::new();
-    for worker in 0..workers {
-        let device = device.clone();
-        let thing = thing(worker % things(workers));
-        running.spawn(async move {
-            let mut tally = Tally::default();
-            let more = |tally: &Tally| match until {
-                Until::Count(count) => tally.count() < count,
-                Until::Time(end) => Instant::now() < end,
-            };
-            while more(&tally) {
-                let sent = Instant::now();
-                match device.report(&thing, &json!({"temperature": 21.5})).await {
-                    Ok(answer) => match answer["version"].as_u64() {
-                        Some(version) => tally.done(sent, version),
-                        None => tally.failed("no version"),
-                    },
-                    Err(error) => tally.failed(error),
-                }
-            }
-            tally
-        });
-    }
-    let mut sum = Tally::default();
-    while let Some(tally) = running.join_next().await {
-        sum.add(tally.expect("it does not panic"));
-    }
-    sum
 }

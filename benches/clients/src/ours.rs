@@ -1,10 +1,9 @@
 //! This project's client over tokio, as an application uses it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bench_kit::{Args, CONNECTED, Measured, Tally, thing, things};
+use bench_kit::{Args, CONNECTED, thing, things, workers};
 use serde::Serialize;
-use tokio::task::JoinSet;
 use transport_tokio::{ConnectOptions, Roots, Shadow, ShadowId, connect};
 
 #[derive(Serialize)]
@@ -41,53 +40,21 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 .map_err(Into::into)
         })
         .collect::<Result<_, Box<dyn std::error::Error>>>()?;
-    work(&shadows, args.outstanding, Until::Count(20)).await;
-    let measured = Measured::begin();
-    let until = match args.count {
-        Some(count) => Until::Count(count),
-        None => Until::Time(Instant::now() + args.time),
-    };
-    let tally = work(&shadows, args.outstanding, until).await;
-    measured.end(tally);
+    let device = |worker: usize| Device(shadows[worker % shadows.len()].clone());
+    workers::measure(&args, device).await;
     let _ = client.shutdown(Duration::from_secs(5)).await;
     Ok(())
 }
 
-#[derive(Clone, Copy)]
-enum Until {
-    /// That many requests of each worker.
-    Count(usize),
-    Time(Instant),
-}
+struct Device(Shadow);
 
-/// As many workers as there may be outstanding requests, each with one at a time.
-async fn work(shadows: &[Shadow], workers: usize, until: Until) -> Tally {
-    let mut running = JoinSet::new();
-    for worker in 0..workers {
-        let shadow = shadows[worker % shadows.len()].clone();
-        running.spawn(async move {
-            let mut tally = Tally::default();
-            let more = |tally: &Tally| match until {
-                Until::Count(count) => tally.count() < count,
-                Until::Time(end) => Instant::now() < end,
-            };
-            while more(&tally) {
-                let sent = Instant::now();
-                let reading = Reading { temperature: 21.5 };
-                match shadow.report(&reading).await {
-                    Ok(accepted) => match accepted.version() {
-                        Some(version) => tally.done(sent, version.number()),
-                        None => tally.failed("no version"),
-                    },
-                    Err(error) => tally.failed(error),
-                }
-            }
-            tally
-        });
+impl workers::Device for Device {
+    async fn report(&self) -> Result<u64, String> {
+        let reading = Reading { temperature: 21.5 };
+        let accepted = self.0.report(&reading).await;
+        let version = accepted.map_err(|error| error.to_string())?.version();
+        version
+            .map(|it| it.number())
+            .ok_or_else(|| "no version".to_owned())
     }
-    let mut sum = Tally::default();
-    while let Some(tally) = running.join_next().await {
-        sum.add(tally.expect("it does not panic"));
-    }
-    sum
 }

@@ -3,6 +3,8 @@
 pub mod args;
 pub mod packets;
 pub mod tally;
+#[cfg(feature = "workers")]
+pub mod workers;
 
 pub use args::Args;
 pub use tally::{Measured, Tally};
