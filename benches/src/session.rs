@@ -6,11 +6,27 @@ use std::time::Duration;
 use mqtt_session::{
     Bytes, BytesMut, Event, Input, Instant, Options, Publish, PublishOutcome, Session, Version,
 };
-use mqttbytes::{QoS, v4, v5};
+use mqttbytes::QoS;
 
 use crate::{Case, Step, Who, each};
 
 const VERSIONS: [(&str, Version); 2] = [("3.1.1", Version::V3_1_1), ("5", Version::V5)];
+
+/// Does the same with the module of mqttbytes for the input's version: it has one for each, with the same names.
+macro_rules! with_codec {
+    ($input:ident, $codec:ident => $done:expr) => {
+        match version($input) {
+            Version::V3_1_1 => {
+                use mqttbytes::v4 as $codec;
+                $done
+            }
+            Version::V5 => {
+                use mqttbytes::v5 as $codec;
+                $done
+            }
+        }
+    };
+}
 
 /// Where the messages of shadows go, as long as they are.
 const TOPIC: &str = "$aws/things/lamp-00017/shadow/update/accepted";
@@ -48,18 +64,11 @@ fn payload(input: &str) -> Bytes {
 /// What the server sends: a PUBLISH with the packet identifier 7.
 fn incoming(input: &str) -> BytesMut {
     let mut bytes = BytesMut::new();
-    match version(input) {
-        Version::V3_1_1 => {
-            let mut publish = v4::Publish::from_bytes(TOPIC, QoS::AtLeastOnce, payload(input));
-            publish.pkid = 7;
-            publish.write(&mut bytes).expect("it can be said");
-        }
-        Version::V5 => {
-            let mut publish = v5::Publish::from_bytes(TOPIC, QoS::AtLeastOnce, payload(input));
-            publish.pkid = 7;
-            publish.write(&mut bytes).expect("it can be said");
-        }
-    }
+    with_codec!(input, codec => {
+        let mut publish = codec::Publish::from_bytes(TOPIC, QoS::AtLeastOnce, payload(input));
+        publish.pkid = 7;
+        publish.write(&mut bytes).expect("it can be said");
+    });
     bytes
 }
 
@@ -125,50 +134,27 @@ fn bare(input: &str) -> Step {
     let (mut read, mut written) = (BytesMut::new(), BytesMut::new());
     let (incoming, payload) = (incoming(input), payload(input));
     let mut id = 0_u16;
-    match version(input) {
-        Version::V3_1_1 => Box::new(move || {
-            read.extend_from_slice(black_box(&incoming));
-            let Ok(v4::Packet::Publish(message)) = v4::read(&mut read, LIMIT) else {
-                panic!("not what was written")
-            };
-            written.clear();
-            let ack = v4::PubAck::new(message.pkid).write(&mut written);
-            drop(black_box((message, ack)));
+    with_codec!(input, codec => Box::new(move || {
+        read.extend_from_slice(black_box(&incoming));
+        let Ok(codec::Packet::Publish(message)) = codec::read(&mut read, LIMIT) else {
+            panic!("not what was written")
+        };
+        written.clear();
+        let ack = codec::PubAck::new(message.pkid).write(&mut written);
+        drop(black_box((message, ack)));
 
-            let mut publish =
-                v4::Publish::from_bytes(black_box(TOPIC), QoS::AtLeastOnce, payload.clone());
-            id = id.wrapping_add(1).max(1);
-            publish.pkid = id;
-            written.clear();
-            publish.write(&mut written).expect("it can be said");
-            let [high, low] = packet_id(black_box(&written));
-            read.extend_from_slice(&[0x40, 2, high, low]);
-            let done = v4::read(&mut read, LIMIT);
-            assert!(matches!(&done, Ok(v4::Packet::PubAck(ack)) if ack.pkid == id));
-            drop(black_box(done));
-        }),
-        Version::V5 => Box::new(move || {
-            read.extend_from_slice(black_box(&incoming));
-            let Ok(v5::Packet::Publish(message)) = v5::read(&mut read, LIMIT) else {
-                panic!("not what was written")
-            };
-            written.clear();
-            let ack = v5::PubAck::new(message.pkid).write(&mut written);
-            drop(black_box((message, ack)));
-
-            let mut publish =
-                v5::Publish::from_bytes(black_box(TOPIC), QoS::AtLeastOnce, payload.clone());
-            id = id.wrapping_add(1).max(1);
-            publish.pkid = id;
-            written.clear();
-            publish.write(&mut written).expect("it can be said");
-            let [high, low] = packet_id(black_box(&written));
-            read.extend_from_slice(&[0x40, 2, high, low]);
-            let done = v5::read(&mut read, LIMIT);
-            assert!(matches!(&done, Ok(v5::Packet::PubAck(ack)) if ack.pkid == id));
-            drop(black_box(done));
-        }),
-    }
+        let mut publish =
+            codec::Publish::from_bytes(black_box(TOPIC), QoS::AtLeastOnce, payload.clone());
+        id = id.wrapping_add(1).max(1);
+        publish.pkid = id;
+        written.clear();
+        publish.write(&mut written).expect("it can be said");
+        let [high, low] = packet_id(black_box(&written));
+        read.extend_from_slice(&[0x40, 2, high, low]);
+        let done = codec::read(&mut read, LIMIT);
+        assert!(matches!(&done, Ok(codec::Packet::PubAck(ack)) if ack.pkid == id));
+        drop(black_box(done));
+    }))
 }
 
 fn copy(input: &str) -> Step {
