@@ -149,7 +149,11 @@ impl Session {
             self.keep_alive.handle_received(self.now);
         }
         while self.phase != Phase::Closed {
-            if !input.is_empty() && self.is_blocked() {
+            if input.is_empty() {
+                self.unfinished = 0;
+                return Input::Taken;
+            }
+            if self.is_blocked() {
                 self.unfinished = input.len();
                 return Input::Blocked;
             }
@@ -347,8 +351,10 @@ impl Session {
     pub fn write_output(&mut self, output: &mut BytesMut, now: Instant) {
         self.advance(now);
         let before = output.len();
-        output.extend_from_slice(&self.control);
-        self.control.clear();
+        if !self.control.is_empty() {
+            output.extend_from_slice(&self.control);
+            self.control.clear();
+        }
         if self.phase == Phase::Connected {
             let line = line(&self.options, &self.asked, &self.server, self.now);
             self.outgoing
