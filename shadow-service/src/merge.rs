@@ -30,7 +30,7 @@ pub(crate) fn merge(old: Option<&Sheet>, state: &State, behaviour: &Behaviour) -
         // An empty section is none.
         let mut sections = ["desired", "reported"].into_iter();
         !sections.any(|name| patch.section(name).is_some_and(empty))
-            && covers(patch, patch.top(), old, old.top())
+            && (patch.has_members_of(old) || covers(patch, patch.top(), old, old.top()))
     };
     if !state.facts.nulls && whole() {
         return Merged::Verbatim;

@@ -176,9 +176,11 @@ impl Said {
             if last == NONE {
                 first = at;
             } else {
-                let before = self.nodes.get(last);
-                sorted &=
-                    before.is_none_or(|last| self.follows(reader.text(), last, beginning, name));
+                sorted = sorted
+                    && self
+                        .nodes
+                        .get(last)
+                        .is_none_or(|last| self.follows(reader.text(), last, beginning, name));
                 if let Some(last) = self.nodes.get_mut(last) {
                     last.next = at;
                 }

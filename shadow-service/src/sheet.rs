@@ -94,13 +94,18 @@ impl Sheet {
     /// Begins a member; `name` has its quotes and its colon. Its value and its metadata are pushed
     /// next, then comes [`finish`](Self::finish) with what this returns.
     pub(crate) fn begin(&mut self, name: &str) -> usize {
+        self.begin_with(name, name)
+    }
+
+    /// The same, its value being pushed with its name, in one: `both`.
+    pub(crate) fn begin_with(&mut self, name: &str, both: &str) -> usize {
         self.comma();
         let place = self.state.len();
-        self.state.push_str(name);
+        self.state.push_str(both);
         self.metadata.push_str(name);
         self.members.push(Member {
             name: place,
-            value: self.state.len(),
+            value: place + name.len(),
             metadata: self.metadata.len(),
             ..Member::default()
         });
@@ -156,6 +161,20 @@ impl Sheet {
             metadata_end: member.metadata_end.wrapping_add(metadata_moved),
             next: member.next.wrapping_add(index_moved),
         }));
+    }
+
+    /// Whether two have the same members, whatever their values are.
+    pub(crate) fn has_members_of(&self, other: &Self) -> bool {
+        let same = |(a, b): (&Member, &Member)| {
+            a.next == b.next && self.name_bytes(a) == other.name_bytes(b)
+        };
+        self.members.len() == other.members.len()
+            && self.members.iter().zip(&other.members).all(same)
+    }
+
+    fn name_bytes(&self, member: &Member) -> &[u8] {
+        let name = self.state.as_bytes().get(member.name..member.value);
+        name.unwrap_or_default()
     }
 
     pub(crate) fn mark(&self) -> Mark {

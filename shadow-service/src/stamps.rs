@@ -97,7 +97,7 @@ impl<'a> Stamps<'a> {
             Value::Object(object) => {
                 let mut members = Members::open(out);
                 for (name, member) in object.iter() {
-                    self.value(members.name(name), member);
+                    self.value(members.any_name(name), member);
                 }
                 members.close();
             }

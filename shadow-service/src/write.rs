@@ -32,7 +32,7 @@ pub(crate) fn value(out: &mut String, value: &Value) {
 pub(crate) fn object(out: &mut String, members: &Object) {
     let mut writer = Members::open(out);
     for (name, member) in members.iter() {
-        value(writer.name(name), member);
+        value(writer.any_name(name), member);
     }
     writer.close();
 }
@@ -75,8 +75,18 @@ impl<'a> Members<'a> {
         Self { out, first: false }
     }
 
-    /// Writes the name; the value is the caller's next push to what this returns.
-    pub(crate) fn name(&mut self, name: &str) -> &mut String {
+    /// Writes a name of ours; the value is the caller's next push to what this returns.
+    pub(crate) fn name(&mut self, name: &'static str) -> &mut String {
+        debug_assert_eq!(first_special(name.as_bytes()), None, "{name}");
+        self.out.push_str(if self.first { "\"" } else { ",\"" });
+        self.first = false;
+        self.out.push_str(name);
+        self.out.push_str("\":");
+        self.out
+    }
+
+    /// The same of any name.
+    pub(crate) fn any_name(&mut self, name: &str) -> &mut String {
         if !core::mem::replace(&mut self.first, false) {
             self.out.push(',');
         }
@@ -96,12 +106,12 @@ impl<'a> Members<'a> {
         self.out.push_str(members);
     }
 
-    pub(crate) fn number(&mut self, name: &str, number: u64) -> &mut Self {
+    pub(crate) fn number(&mut self, name: &'static str, number: u64) -> &mut Self {
         unsigned(self.name(name), number);
         self
     }
 
-    pub(crate) fn text(&mut self, name: &str, text: &str) -> &mut Self {
+    pub(crate) fn text(&mut self, name: &'static str, text: &str) -> &mut Self {
         string(self.name(name), text);
         self
     }

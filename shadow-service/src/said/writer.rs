@@ -1,6 +1,6 @@
 //! What was read, written as a [`Sheet`]; and what is seen on the way.
 
-use super::{Head, Kind, Node, Said};
+use super::{Head, Kind, Node, Place, Said};
 use crate::{
     settings::{Behaviour, IntegerRange, NullInArrayObject},
     sheet::Sheet,
@@ -73,7 +73,22 @@ impl Writer<'_, '_> {
         let mut depth = 0;
         let mut at = first;
         while let Some(node) = self.said.nodes.get(at) {
-            let member = self.out.begin(self.said.text(self.text, node.name));
+            let name = self.said.text(self.text, node.name);
+            let member = match node.kind {
+                Kind::Object(_) | Kind::Array(_) => self.out.begin(name),
+                Kind::Null | Kind::Scalar | Kind::Plain(_) => {
+                    if node.name.end == node.value.begin {
+                        let (begin, end) = (node.name.begin, node.value.end);
+                        let both = self.said.text(self.text, Place { begin, end });
+                        self.out.begin_with(name, both)
+                    } else {
+                        let member = self.out.begin(name);
+                        let value = self.said.text(self.text, node.value);
+                        self.out.state.push_str(value);
+                        member
+                    }
+                }
+            };
             depth = depth.max(1 + self.value(node));
             self.out.finish(member);
             at = node.next;
@@ -82,9 +97,11 @@ impl Writer<'_, '_> {
         depth
     }
 
+    /// The metadata of a value, and the value where it is not in the state yet; how many levels
+    /// it has.
     fn value(&mut self, node: &Node) -> usize {
         let arrays = self.behaviour.arrays_are_levels;
-        let text = match node.kind {
+        match node.kind {
             Kind::Object(first) => return self.object(first),
             Kind::Array(at) => {
                 let Some(value) = self.said.arrays.get(at) else {
@@ -95,18 +112,14 @@ impl Writer<'_, '_> {
                 self.facts.array(value, self.behaviour);
                 return value.depth(arrays);
             }
-            Kind::Null | Kind::Scalar | Kind::Plain(_) => self.said.text(self.text, node.value),
-        };
-        self.out.state.push_str(text);
-        match node.kind {
             Kind::Plain(count) => {
                 self.stamps.leaves(&mut self.out.metadata, count);
                 return usize::from(arrays && count > 0);
             }
             Kind::Null => self.facts.nulls = true,
-            Kind::Scalar | Kind::Array(_) | Kind::Object(_) => {
-                self.facts.large_integer |=
-                    self.behaviour.integers == IntegerRange::Bits64 && is_large(text);
+            Kind::Scalar => {
+                self.facts.large_integer |= self.behaviour.integers == IntegerRange::Bits64
+                    && is_large(self.said.text(self.text, node.value));
             }
         }
         self.stamps.leaf(&mut self.out.metadata);
