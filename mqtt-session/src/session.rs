@@ -3,6 +3,7 @@
 mod connect;
 mod dispatch;
 mod events;
+mod goodbye;
 mod incoming;
 mod keep_alive;
 mod outgoing;
@@ -14,6 +15,7 @@ use core::fmt;
 use bytes::BytesMut;
 use shadow_proto::Instant;
 
+pub use self::goodbye::Disconnect;
 use self::{
     connect::Asked,
     events::Events,
@@ -24,9 +26,8 @@ use self::{
     requests::{Requests, Wire},
 };
 use crate::{
-    DisconnectCode, DisconnectReason, Event, Options, OptionsError, Publish, PublishError,
-    PublishToken, Qos, RequestError, ServerLimits, SubscribeToken, TopicFilter, UnsubscribeToken,
-    Version, codec,
+    DisconnectReason, Event, Options, OptionsError, Publish, PublishError, PublishToken, Qos,
+    RequestError, ServerLimits, SubscribeToken, TopicFilter, UnsubscribeToken, codec,
     subscriptions::{Owner, Restore},
 };
 
@@ -314,24 +315,6 @@ impl Session {
         Ok(token)
     }
 
-    /// Ends the connection: what can be sent is sent, then a DISCONNECT, and
-    /// [`Event::Disconnected`] follows at once. Without effect when not connected.
-    pub fn disconnect(&mut self, how: Disconnect, now: Instant) {
-        self.advance(now);
-        match self.phase {
-            Phase::Closed => return,
-            // A CONNECT that is still here is not sent: the transport closes without a word.
-            Phase::Connecting { .. } => {}
-            Phase::Connected => {
-                self.write_publishes_to_control();
-                self.say_goodbye(how);
-            }
-        }
-        self.finish(Event::Disconnected {
-            reason: DisconnectReason::Requested,
-        });
-    }
-
     /// The next event.
     ///
     /// Calling this also acknowledges the message handed out before: its PUBACK or PUBREC is
@@ -446,33 +429,6 @@ impl Session {
         act(&mut self.requests, &mut wire)
     }
 
-    /// What is still allowed out goes out before the DISCONNECT.
-    fn write_publishes_to_control(&mut self) {
-        let line = line(&self.options, &self.asked, &self.server, self.now);
-        self.outgoing
-            .write(line, &mut self.ids, &mut self.events, &mut self.control);
-    }
-
-    fn say_goodbye(&mut self, how: Disconnect) {
-        let version = self.asked.version;
-        let code = if how.publish_will && self.asked.has_will {
-            DisconnectCode::WITH_WILL_MESSAGE
-        } else {
-            DisconnectCode::NORMAL
-        };
-        if version == Version::V3_1_1 && code == DisconnectCode::WITH_WILL_MESSAGE {
-            return;
-        }
-        // An expiry may be shortened or prolonged, but not given to a session without one.
-        let expiry = how
-            .session_expiry
-            .filter(|_| !self.asked.session_expiry.is_zero());
-        if let (Some(expiry), Version::V5) = (expiry, version) {
-            self.survives = !expiry.is_zero();
-        }
-        let _ = codec::disconnect(version, code, expiry, &mut self.control);
-    }
-
     fn check_invariants(&self) {
         #[cfg(any(test, fuzzing, debug_assertions))]
         self.outgoing.check_invariants();
@@ -521,16 +477,4 @@ pub enum Input {
     Taken,
     /// No: take events and output, then call again with the same buffer.
     Blocked,
-}
-
-/// How [`Session::disconnect`] says goodbye.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub struct Disconnect {
-    /// MQTT 5: the server shall publish the will nevertheless. MQTT 3.1.1 cannot say it: there
-    /// the DISCONNECT is left out, which has the same effect.
-    pub publish_will: bool,
-    /// MQTT 5: another session expiry from now on. A session begun with none cannot be given one,
-    /// so it is left out then.
-    pub session_expiry: Option<core::time::Duration>,
 }
