@@ -71,6 +71,9 @@ enum Kind {
 
 const NONE: usize = usize::MAX;
 
+/// More members than a document of the usual limit has.
+const MANY: usize = 4096;
+
 /// What kind of a value was read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Root {
@@ -98,6 +101,10 @@ pub(crate) enum Found<'t> {
 impl Said {
     /// Forgets what was read.
     pub(crate) fn clear(&mut self) {
+        if self.nodes.capacity() > MANY {
+            // What one huge request took is not kept for all others.
+            *self = Self::default();
+        }
         self.nodes.clear();
         self.anew.clear();
         self.arrays.clear();

@@ -3,6 +3,7 @@
 use super::*;
 use crate::settings::{Behaviour, IntegerRange, NullInArrayObject};
 use crate::stamps;
+use alloc::format;
 use shadow_proto::Timestamp;
 
 /// A text as a sheet, all of it written at this time.
@@ -136,4 +137,15 @@ fn the_order_of_one_object_is_not_taken_for_that_of_another() {
     ] {
         assert_eq!(write(text), state);
     }
+}
+
+#[test]
+fn what_a_huge_request_took_is_given_back() {
+    let mut said = Said::default();
+    let members: Vec<String> = (0..MANY * 2).map(|n| format!(r#""{n}":{n}"#)).collect();
+    let text = format!("{{{}}}", members.join(","));
+    assert!(said.read(&mut Reader::new(&text)).is_ok());
+    assert!(said.nodes.capacity() > MANY && said.sorted.capacity() > MANY);
+    said.clear();
+    assert_eq!(said.nodes.capacity() + said.sorted.capacity(), 0);
 }
