@@ -383,9 +383,14 @@ mod tests {
     fn tokens_are_read_back() {
         let prefix = TokenPrefix::new(&"p".repeat(40)).unwrap();
         assert_eq!(prefix.as_str().len(), 40);
-        let slots = (0..24).flat_map(|bit| [(1 << bit) - 1, 1 << bit]);
+        let every = if cfg!(miri) { 7 } else { 1 };
+        let slots = (0..24)
+            .step_by(every)
+            .flat_map(|bit| [(1 << bit) - 1, 1 << bit]);
         for slot in slots.chain([(1 << 24) - 1]) {
-            let counters = (0..64).flat_map(|bit| [(1 << bit) - 1, 1 << bit]);
+            let counters = (0..64)
+                .step_by(every)
+                .flat_map(|bit| [(1 << bit) - 1, 1 << bit]);
             for counter in counters.chain([u64::MAX]) {
                 let token = ClientToken::generate(&prefix, counter, slot);
                 assert!(token.as_str().len() <= 40 + 1 + 11 + 1 + 4);
@@ -415,7 +420,7 @@ mod tests {
 
     #[test]
     fn tokens_are_recognised_by_both_ends() {
-        for length in 1..=40 {
+        for length in (1..=40).step_by(if cfg!(miri) { 13 } else { 1 }) {
             let prefix = TokenPrefix::new(&"p".repeat(length)).unwrap();
             let numbers = [1, 63, 64, 4095, 4096, 262_143, 262_144, (1 << 24) - 1];
             for (counter, slot) in numbers.into_iter().flat_map(|n| numbers.map(|m| (n, m))) {

@@ -466,9 +466,10 @@ mod tests {
 
     #[test]
     fn deep_nesting_does_not_exhaust_the_stack() {
+        let levels = if cfg!(miri) { 1_000 } else { 200_000 };
         let mut payload = alloc::string::String::from(r#"{"version":1,"state":{"a":"#);
-        payload.push_str(&"[".repeat(200_000));
-        payload.push_str(&"]".repeat(200_000));
+        payload.push_str(&"[".repeat(levels));
+        payload.push_str(&"]".repeat(levels));
         payload.push_str("}}");
         assert!(decode(TopicKind::UpdateDelta, payload.as_bytes()).is_ok());
     }
