@@ -44,10 +44,8 @@ use crate::{
 pub struct Link {
     hub: Hub,
     session: Session,
-    /// Publishes that have not ended.
-    publishes: BTreeMap<PublishToken, ActionId>,
-    /// The same, the other way round.
-    tokens: BTreeMap<ActionId, PublishToken>,
+    /// Publishes that have not ended. Tokens ascend, and the oldest end first.
+    publishes: VecDeque<(PublishToken, ActionId)>,
     /// Publishes for which the session has no room yet, in order. The limits of the hub's requests
     /// and messages bound them.
     held: VecDeque<(ActionId, Publish)>,
@@ -83,8 +81,7 @@ impl Link {
         Self {
             hub: hub.for_its_driver(),
             session,
-            publishes: BTreeMap::new(),
-            tokens: BTreeMap::new(),
+            publishes: VecDeque::new(),
             held: VecDeque::new(),
             unsent: Vec::new(),
             subscribes: BTreeMap::new(),
@@ -234,11 +231,11 @@ impl Link {
                 let _ = self.hub.handle_message(&message.into());
             }
             Event::Published { token, outcome } => {
-                let Some(id) = self.publishes.remove(&token) else {
-                    return;
-                };
-                self.tokens.remove(&id);
-                self.published(id, &outcome);
+                let at = self.publishes.binary_search_by_key(&token, |it| it.0);
+                let found = at.ok().and_then(|at| self.publishes.remove(at));
+                if let Some((_, id)) = found {
+                    self.published(id, &outcome);
+                }
             }
             Event::Subscribed { token, codes, .. } => {
                 if let Some(id) = self.subscribes.remove(&token) {
@@ -301,10 +298,10 @@ impl Link {
             Action::Withdraw { id } => {
                 // What was written has its answer still to come, and keeps its place.
                 self.held.retain(|(held, _)| *held != id);
-                let token = self.tokens.get(&id).copied();
-                if let Some(token) = token.filter(|token| self.session.cancel(*token)) {
-                    self.tokens.remove(&id);
-                    self.publishes.remove(&token);
+                let session = &mut self.session;
+                let cancelled = |it: &(PublishToken, ActionId)| it.1 == id && session.cancel(it.0);
+                if let Some(at) = self.publishes.iter().position(cancelled) {
+                    self.publishes.remove(at);
                 }
             }
         }
@@ -321,8 +318,7 @@ impl Link {
             }
             match self.session.publish(publish, self.hub.now()) {
                 Ok(token) => {
-                    self.publishes.insert(token, id);
-                    self.tokens.insert(id, token);
+                    self.publishes.push_back((token, id));
                 }
                 Err(PublishError::NotConnected) => self.hub.handle_send_failed(id),
                 Err(error) => {

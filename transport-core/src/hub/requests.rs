@@ -21,6 +21,8 @@ pub(crate) struct Pending {
     pub(crate) waiter: Waiter,
     /// Its newest publish that the driver has.
     publish: Option<ActionId>,
+    /// It is not the first one.
+    repeated: bool,
     /// From here to the outcome.
     pub(super) span: Option<Span>,
 }
@@ -57,6 +59,7 @@ impl State {
                 operation,
                 waiter,
                 publish: None,
+                repeated: false,
                 span: span.take(),
             },
         );
@@ -81,7 +84,7 @@ impl State {
     /// The driver was handed a publish of the request.
     pub(super) fn sent(&mut self, request: RequestId, id: ActionId) {
         if let Some(pending) = self.requests.get_mut(&request) {
-            pending.publish = Some(id);
+            pending.repeated = pending.publish.replace(id).is_some();
         }
     }
 
@@ -90,9 +93,12 @@ impl State {
         let Some(pending) = self.requests.remove(&request) else {
             return;
         };
-        // A publish that still waits in the driver must not come to pass after its request failed.
-        // The driver knows nothing of those that were written.
-        self.withdrawn.extend(pending.publish);
+        // A publish that still waits in the driver must not come to pass after its request failed,
+        // or after an earlier one was answered. The driver knows nothing of those that were written,
+        // as what has an answer was.
+        if pending.repeated || !is_answer(&event) {
+            self.withdrawn.extend(pending.publish);
+        }
         let shadow = pending.shadow;
         match pending.waiter {
             Waiter::Nobody => {}
@@ -111,4 +117,12 @@ impl State {
         }
         self.release_unused(shadow, now);
     }
+}
+
+/// Whether the service said something to the request.
+fn is_answer(event: &Event) -> bool {
+    let Event::Response { outcome, .. } = event else {
+        return false;
+    };
+    matches!(outcome, Ok(_) | Err(Failure::Rejected(_)))
 }
