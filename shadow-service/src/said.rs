@@ -231,9 +231,16 @@ impl Said {
             }
             Some(b'{') => Kind::Object(self.object(reader, depth)?),
             Some(b'[') => match reader.plain_array() {
-                Some(count) => {
+                Some((count, spaced)) => {
                     self.leaves += count;
-                    Kind::Plain(count)
+                    let end = reader.at();
+                    let place = Place { begin, end };
+                    let place = if spaced {
+                        self.without_whitespace(reader.text(), place)
+                    } else {
+                        place
+                    };
+                    return Ok((place, Kind::Plain(count)));
                 }
                 None => {
                     let value = reader.value_at(depth)?;
@@ -252,6 +259,21 @@ impl Said {
         };
         let end = reader.at();
         Ok((Place { begin, end }, kind))
+    }
+
+    /// What stands at a place where no string has escapes, written compactly.
+    fn without_whitespace(&mut self, text: &str, Place { begin, end }: Place) -> Place {
+        let before = text.len();
+        let mut inside = false;
+        let compact = text.get(begin..end).unwrap_or_default().chars();
+        let compact = compact.filter(|c| {
+            inside ^= *c == '"';
+            inside || !matches!(c, ' ' | '\t' | '\n' | '\r')
+        });
+        let begin = before + self.anew.len();
+        self.anew.extend(compact);
+        let end = before + self.anew.len();
+        Place { begin, end }
     }
 
     /// A string as it is to be written, with its quotes.

@@ -36,23 +36,24 @@ impl<'a> Reader<'a> {
         self.string()
     }
 
-    /// An array of scalars without null and without escapes, written compactly: how many they are.
-    /// If it is anything else, nothing is read.
-    pub(crate) fn plain_array(&mut self) -> Option<usize> {
+    /// An array of scalars without null and without escapes: how many they are, and whether there
+    /// is whitespace between them. If it is anything else, nothing is read.
+    pub(crate) fn plain_array(&mut self) -> Option<(usize, bool)> {
         let begin = self.at;
-        let count = self.plain_elements();
-        if count.is_none() {
+        let found = self.plain_elements();
+        if found.is_none() {
             self.at = begin;
         }
-        count
+        found
     }
 
-    fn plain_elements(&mut self) -> Option<usize> {
+    fn plain_elements(&mut self) -> Option<(usize, bool)> {
         if !self.take(b'[') {
             return None;
         }
+        let mut spaced = self.spaced();
         if self.take(b']') {
-            return Some(0);
+            return Some((0, spaced));
         }
         let mut count = 0;
         loop {
@@ -62,13 +63,22 @@ impl<'a> Reader<'a> {
                 Token::Number(text) if text.len() > 18 => return None,
                 Token::Bool(_) | Token::Number(_) | Token::String(Cow::Borrowed(_)) => count += 1,
             }
+            spaced |= self.spaced();
             if self.take(b']') {
-                return Some(count);
+                return Some((count, spaced));
             }
             if !self.take(b',') {
                 return None;
             }
+            spaced |= self.spaced();
         }
+    }
+
+    /// Whether whitespace was here.
+    fn spaced(&mut self) -> bool {
+        let begin = self.at;
+        self.whitespace();
+        self.at > begin
     }
 
     pub(crate) fn scalar(&mut self) -> Result<Token<'a>, ParseError> {

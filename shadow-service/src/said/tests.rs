@@ -37,6 +37,11 @@ fn what_is_written_is_compact_and_sorted() {
             r#"{"a":[[@],{"b":{},"c":@},@],"timestamp":{"timestamp":@}}"#,
         ),
         (
+            "{ \"b\" : [ 1 , \"x , y\" ,\n true\t] , \"a\\n\" : [ ] , \"a\": [ -1.5e3, \"\" ] }",
+            r#"{"a":[-1.5e3,""],"a\n":[],"b":[1,"x , y",true]}"#,
+            r#"{"a":[@,@],"a\n":[],"b":[@,@,@]}"#,
+        ),
+        (
             r#"{"sixteen_letters_b":1,"sixteen_letters_a":2,"sixteen_letters_":3,"sixteen":4}"#,
             r#"{"sixteen":4,"sixteen_letters_":3,"sixteen_letters_a":2,"sixteen_letters_b":1}"#,
             r#"{"sixteen":@,"sixteen_letters_":@,"sixteen_letters_a":@,"sixteen_letters_b":@}"#,
