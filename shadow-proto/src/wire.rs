@@ -8,7 +8,6 @@
 //! Unknown members are ignored, of members with the same name the last counts, and `null` stands
 //! for an absent member wherever the service gives it no other meaning.
 
-mod common;
 mod decode;
 
 pub use decode::decode;

@@ -2,7 +2,7 @@
 
 use super::{
     DecodeError, DeleteAccepted, Delta, Documents, ErrorCode, GetAccepted, Message, Rejected,
-    Request, Sections, Snapshot, UpdateAccepted, Version, common,
+    Request, Sections, Snapshot, UpdateAccepted, Version,
 };
 use crate::{
     TopicKind,
@@ -70,18 +70,18 @@ fn json_error(error: serde_json::Error) -> DecodeError {
 
 /// The members of all messages together, so that one pass serves every topic.
 #[derive(Default)]
-pub(super) struct Envelope<'a> {
-    pub(super) state: Option<&'a RawValue>,
+struct Envelope<'a> {
+    state: Option<&'a RawValue>,
     /// In its place, where it is read as such at once.
-    pub(super) sections: Option<Field<Sections<'a>>>,
-    pub(super) metadata: Option<&'a RawValue>,
-    pub(super) version: Option<Version>,
-    pub(super) timestamp: Option<Timestamp>,
-    pub(super) client_token: Option<Cow<'a, str>>,
-    pub(super) previous: Option<&'a RawValue>,
-    pub(super) current: Option<&'a RawValue>,
-    pub(super) code: Option<u16>,
-    pub(super) message: Option<Cow<'a, str>>,
+    sections: Option<Field<Sections<'a>>>,
+    metadata: Option<&'a RawValue>,
+    version: Option<Version>,
+    timestamp: Option<Timestamp>,
+    client_token: Option<Cow<'a, str>>,
+    previous: Option<&'a RawValue>,
+    current: Option<&'a RawValue>,
+    code: Option<u16>,
+    message: Option<Cow<'a, str>>,
 }
 
 impl<'a> Envelope<'a> {
@@ -175,10 +175,6 @@ fn snapshot(raw: &RawValue) -> Result<Snapshot<'_>, DecodeError> {
 impl<'a> Envelope<'a> {
     /// `sectioned` says that its state is sections, as a rule: then they are found in the same pass.
     fn read(&mut self, text: &'a str, sectioned: bool) -> Result<(), DecodeError> {
-        if common::read(self, text, sectioned).is_some() {
-            return Ok(());
-        }
-        *self = Self::default();
         if sectioned {
             if self.read_members(text, true).is_ok() {
                 return Ok(());
