@@ -13,6 +13,9 @@ use crate::workspace::Workspace;
 
 const FOLDER: &str = "sim/mutants";
 
+/// What the patches break.
+const CORE: &str = "shadow-proto";
+
 /// A bug may make the simulation run in circles.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 
@@ -35,7 +38,7 @@ pub(crate) fn still_apply(cx: &Cx, _: &Workspace) -> Result<Done, String> {
     Ok(Done::Passed)
 }
 
-/// Applies each patch to a copy of the sources. The simulation, or else the tests, must fail there.
+/// Applies each patch to a copy of the sources. The simulation, or else its tests or the core's, must fail there.
 pub(crate) fn run(cx: &Cx, workspace: &Workspace) -> Result<Done, String> {
     let patches = patches(cx)?;
     if patches.is_empty() {
@@ -93,25 +96,33 @@ impl Mutant<'_> {
             .run()
     }
 
-    /// What fails: the simulation or the tests. A mutant that does not compile is found by nobody, it is an error.
+    /// What fails: the simulation, its tests, or those of the core. A mutant that does not compile is found by nobody, it
+    /// is an error.
     fn found_by(&self) -> Result<Option<&'static str>, String> {
-        let cargo = |args: &[&str]| {
-            let cmd = self
-                .cx
-                .cargo(args)
-                .args(["--locked", "--package", sim::PACKAGE]);
+        let cargo = |args: &[&str], package: &str| {
+            let cmd = self.cx.cargo(args).args(["--locked", "--package", package]);
             cmd.env("CARGO_TARGET_DIR", self.build).dir(self.tree)
         };
-        cargo(&["build", "--quiet", "--release"]).run()?;
-        let simulation = cargo(&["run", "--quiet", "--release"])
+        cargo(&["build", "--quiet", "--release"], sim::PACKAGE).run()?;
+        let simulation = cargo(&["run", "--quiet", "--release"], sim::PACKAGE)
             .args(["--", "--seeds", "1000"])
             .limit(LIMIT);
         if !simulation.succeeds().unwrap_or(false) {
             return Ok(Some("the simulation"));
         }
-        cargo(&["test", "--quiet", "--release", "--no-run"]).run()?;
-        let tests = cargo(&["test", "--quiet", "--release"]).limit(LIMIT);
-        Ok((!tests.succeeds().unwrap_or(false)).then_some("the tests"))
+        // The core's look at its invariants, which release leaves out.
+        let suites: [(&str, &[&str], &str); 2] = [
+            (sim::PACKAGE, &["--release"], "the tests of the simulation"),
+            (CORE, &[], "the tests of the core"),
+        ];
+        for (package, profile, name) in suites {
+            let test = || cargo(&["test", "--quiet"], package).args(profile);
+            test().args(["--no-run"]).run()?;
+            if !test().limit(LIMIT).succeeds().unwrap_or(false) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
     }
 }
 
