@@ -367,6 +367,7 @@ pub struct Limits {
     /// Shadows added at the same time. Default 1,000.
     pub shadows: usize,
     /// Requests not yet over, queued and in flight together; at most 16,777,215. Default 1,000.
+    /// One that was cancelled counts as long as it goes on for others that were merged into it.
     pub requests: usize,
     /// Bytes of an incoming payload; a larger one is reported undecodable. Default 256 KiB.
     pub payload: usize,

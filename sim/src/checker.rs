@@ -103,8 +103,6 @@ pub(crate) struct NodeCheck {
     pub(crate) open: usize,
     /// Requests made since outputs were taken last.
     pub(crate) unpolled: usize,
-    /// Requests that were cancelled and may go on for others that were merged into them.
-    cancelled: usize,
 }
 
 impl NodeCheck {
@@ -138,11 +136,8 @@ impl NodeCheck {
     }
 
     pub(crate) fn cancelled(&mut self, id: RequestId) {
-        if let Some(ask) = self.asks.get_mut(&id)
-            && !ask.cancelled
-        {
+        if let Some(ask) = self.asks.get_mut(&id) {
             ask.cancelled = true;
-            self.cancelled += usize::from(ask.mergeable);
         }
     }
 
@@ -314,7 +309,8 @@ impl World {
     pub(crate) fn check_bounds(&self, node: usize) {
         let it = &self.nodes[node];
         let limits = &it.client.config().limits;
-        let most = limits.requests + it.held.len() + it.check.cancelled;
+        // Each shadow may have one get of the client's own.
+        let most = limits.requests + it.held.len();
         assert!(
             it.client.outstanding() <= most,
             "client {node}: {} requests, at most {most} are allowed",

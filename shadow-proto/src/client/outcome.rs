@@ -111,11 +111,15 @@ impl Client {
         };
         let operation = request.operation;
         let followed = !request.followers.is_empty();
-        let stage = match request.place {
-            Place::Follower(leader) => self.leave_leader(id, leader),
+        let leader = match request.place {
+            Place::Follower(leader) => Some(leader),
             Place::Waiting | Place::Ready | Place::Output | Place::InFlight | Place::Backoff => {
-                self.stage_of(request)
+                None
             }
+        };
+        let stage = match leader {
+            Some(leader) => self.leave_leader(id, leader),
+            None => self.stage_of(request),
         };
         let failure = failure(operation, stage);
         if followed && matches!(failure, Failure::Cancelled { .. }) {
@@ -128,12 +132,22 @@ impl Client {
             // It goes on for them.
             if let Some(request) = self.requests.get_mut(id) {
                 request.purpose = Purpose::Followers;
-                self.requests.asked -= 1;
             }
             self.respond(id, Err(failure), None);
             return;
         }
+        let alone = leader.filter(|leader| self.goes_on_for_nobody(*leader));
+        if let Some(leader) = alone {
+            self.finish(leader, Err(failure.clone()), None);
+        }
         self.finish(id, Err(failure), None);
+    }
+
+    /// Whether it was cancelled, and so were all that were merged into it.
+    fn goes_on_for_nobody(&self, id: RequestId) -> bool {
+        self.requests.get(id).is_some_and(|request| {
+            request.purpose == Purpose::Followers && request.followers.is_empty()
+        })
     }
 
     /// How far a request got.

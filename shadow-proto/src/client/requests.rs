@@ -196,7 +196,7 @@ pub(crate) struct Requests {
     free: Vec<u32>,
     next_serial: NonZeroU64,
     next_counter: u64,
-    /// Those of the application, followers included.
+    /// Those of the application, followers included, and those that go on for followers alone.
     pub(crate) asked: usize,
     own_tokens: BTreeMap<ClientToken, RequestId>,
     past: VecDeque<Past>,
@@ -240,7 +240,7 @@ impl Requests {
     }
 
     pub(crate) fn insert(&mut self, request: Request) {
-        if request.purpose == Purpose::Application {
+        if request.purpose != Purpose::Resync {
             self.asked += 1;
         }
         if let Some(token) = &request.own_token {
@@ -320,7 +320,7 @@ impl Requests {
             return false;
         };
         self.free.push(id.slot);
-        if request.purpose == Purpose::Application {
+        if request.purpose != Purpose::Resync {
             self.asked -= 1;
         }
         if let Some(token) = &request.own_token {
