@@ -43,7 +43,11 @@ fn credentials(bytes: &[u8]) {
         return;
     };
     let shown = match Credentials::from_file(text, "default", "file") {
-        Ok(credentials) => format!("{credentials:?}"),
+        // The name of the key is no secret, whatever it is.
+        Ok(credentials) => {
+            let name = format!("{:?}", credentials.access_key_id);
+            format!("{credentials:?}").replacen(&name, "", 1)
+        }
         Err(error) => format!("{error} {error:?}"),
     };
     assert!(!shown.contains("SECRET"), "a secret is shown: {shown}");
