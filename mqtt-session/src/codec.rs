@@ -125,6 +125,7 @@ pub(crate) struct ServerDisconnect {
 /// Takes the first packet off `input`, or nothing if it is not complete.
 ///
 /// After an error the position in the stream is lost and the connection cannot go on.
+#[inline]
 pub(crate) fn decode(
     input: &mut BytesMut,
     version: Version,
@@ -139,6 +140,12 @@ pub(crate) fn decode(
     if let Some(ack) = inbound::read_plain_ack(frame, input)? {
         input.advance(frame.size());
         return Ok(Some(ack));
+    }
+    if frame.kind == frame::Kind::Publish {
+        let publish = inbound::read_plain_publish(frame, version, input)?;
+        if publish.is_some() {
+            return Ok(publish);
+        }
     }
     let bytes = input.split_to(frame.size()).freeze();
     match version {

@@ -18,6 +18,7 @@ impl Frame {
     ///
     /// The first byte is judged alone, and the size before the body arrives: mqttbytes would ask
     /// for 65,535 more bytes at `00 ff ff 03`.
+    #[inline]
     pub(super) fn parse(
         input: &[u8],
         version: Version,

@@ -13,34 +13,78 @@ use super::{
 };
 use crate::{
     ConnectCode, DisconnectCode, Message, MessageProperties, ProtocolError, PubackCode, Qos,
-    SubackCode, UnsubackCode, filter::has_forbidden,
+    SubackCode, UnsubackCode, Version, filter::has_forbidden,
 };
 
 /// Reads an acknowledgement that is a number alone: all of 3.1.1, and most of 5. There are as many
 /// of them as messages, and nothing in them to get wrong.
 pub(super) fn read_plain_ack(frame: Frame, bytes: &[u8]) -> Result<Option<Packet>, ProtocolError> {
-    let wrap = match frame.kind {
-        Kind::PubAck => Packet::PubAck,
-        Kind::PubRec => Packet::PubRec,
-        Kind::PubRel => Packet::PubRel,
-        Kind::PubComp => Packet::PubComp,
+    let id = bytes.get(frame.header()..frame.size());
+    let Some(&[high, low]) = id else {
+        return Ok(None);
+    };
+    let ack = || {
+        let id = not_zero(frame.kind.name(), u16::from_be_bytes([high, low]))?;
+        Ok(Ack {
+            id,
+            code: PubackCode::SUCCESS,
+            reason_string: None,
+        })
+    };
+    Ok(Some(match frame.kind {
+        Kind::PubAck => Packet::PubAck(ack()?),
+        Kind::PubRec => Packet::PubRec(ack()?),
+        Kind::PubRel => Packet::PubRel(ack()?),
+        Kind::PubComp => Packet::PubComp(ack()?),
         Kind::ConnAck
         | Kind::Publish
         | Kind::SubAck
         | Kind::UnsubAck
         | Kind::PingResp
         | Kind::Disconnect => return Ok(None),
+    }))
+}
+
+/// Reads a PUBLISH without properties: all of 3.1.1, and of 5 what is read before its properties
+/// tells. Topic and identifier are read here, the rest is payload, a view into `input`.
+#[inline]
+pub(super) fn read_plain_publish(
+    frame: Frame,
+    version: Version,
+    input: &mut BytesMut,
+) -> Result<Option<Packet>, ProtocolError> {
+    let body = input.get(frame.header()..frame.size());
+    let body = body.unwrap_or_default();
+    let v5 = version == Version::V5;
+    let head = PublishHead::read(frame, body, v5)?;
+    let payload = match body.get(head.end) {
+        _ if !v5 => head.end,
+        Some(0) => head.end + 1,
+        Some(_) | None => return Ok(None),
     };
-    let id = bytes.get(frame.header()..frame.size());
-    let Some(&[high, low]) = id else {
-        return Ok(None);
-    };
-    let id = not_zero(frame.kind.name(), u16::from_be_bytes([high, low]))?;
-    Ok(Some(wrap(Ack {
-        id,
-        code: PubackCode::SUCCESS,
-        reason_string: None,
-    })))
+    if head.topic.is_empty() {
+        return Err(ProtocolError::TopicName);
+    }
+    let topic = str::from_utf8(body.get(head.topic).unwrap_or_default())
+        .map_err(|_| ProtocolError::Malformed { packet: "PUBLISH" })?
+        .to_owned();
+    let mut bytes = input.split_to(frame.size()).freeze();
+    bytes.advance(frame.header() + payload);
+    Ok(Some(Packet::Publish {
+        id: head.id,
+        message: Message {
+            topic,
+            payload: bytes,
+            qos: match frame.first_byte & 0b0110 {
+                0 => Qos::AtMostOnce,
+                0b0010 => Qos::AtLeastOnce,
+                _ => Qos::ExactlyOnce,
+            },
+            retain: frame.first_byte & 0b0001 != 0,
+            dup: frame.first_byte & 0b1000 != 0,
+            properties: None,
+        },
+    }))
 }
 
 /// Reads one frame of MQTT 3.1.1.
@@ -57,11 +101,6 @@ pub(super) fn read_v4(frame: Frame, bytes: Bytes) -> Result<Packet, ProtocolErro
                 code: ConnectCode::new(read.code as u8),
                 ..ConnAck::default()
             }))
-        }
-        Kind::Publish => {
-            let head = PublishHead::read(frame, body(frame, &bytes), false)?;
-            let payload = head.end;
-            read_plain_publish(frame, bytes, &head, payload)?
         }
         Kind::SubAck => {
             let read = v4::SubAck::read(header, bytes).map_err(error)?;
@@ -82,10 +121,13 @@ pub(super) fn read_v4(frame: Frame, bytes: Bytes) -> Result<Packet, ProtocolErro
             }
         }
         Kind::PingResp => Packet::PingResp,
-        // Taken by `read_plain_ack`, or refused by its header.
-        Kind::PubAck | Kind::PubRec | Kind::PubRel | Kind::PubComp | Kind::Disconnect => {
-            return Err(ProtocolError::UnexpectedPacket { packet });
-        }
+        // Read already, or refused by its header.
+        Kind::Publish
+        | Kind::PubAck
+        | Kind::PubRec
+        | Kind::PubRel
+        | Kind::PubComp
+        | Kind::Disconnect => return Err(ProtocolError::UnexpectedPacket { packet }),
     })
 }
 
@@ -209,9 +251,6 @@ fn read_publish(frame: Frame, bytes: Bytes) -> Result<Packet, ProtocolError> {
     if head.topic.is_empty() {
         return Err(ProtocolError::TopicName);
     }
-    if walked.span.is_empty() {
-        return read_plain_publish(frame, bytes, &head, walked.span.end);
-    }
     let read = if walked.subscription_ids.len() > 1 {
         read_publish_of_many(frame, &bytes, &walked)
     } else {
@@ -324,37 +363,6 @@ fn read_disconnect(frame: Frame, bytes: Bytes) -> Result<Packet, ProtocolError> 
         reason_string: text.map(String::into_boxed_str),
         server_reference: reference.map(String::into_boxed_str),
     })))
-}
-
-/// A PUBLISH without properties: topic and identifier are read already, the rest is payload.
-fn read_plain_publish(
-    frame: Frame,
-    mut bytes: Bytes,
-    head: &PublishHead,
-    payload: usize,
-) -> Result<Packet, ProtocolError> {
-    let topic = bytes
-        .get(frame.header()..)
-        .and_then(|body| body.get(head.topic.clone()));
-    let topic = str::from_utf8(topic.unwrap_or_default())
-        .map_err(|_| ProtocolError::Malformed { packet: "PUBLISH" })?
-        .to_owned();
-    bytes.advance(frame.header() + payload);
-    Ok(Packet::Publish {
-        id: head.id,
-        message: Message {
-            topic,
-            payload: bytes,
-            qos: match frame.first_byte & 0b0110 {
-                0 => Qos::AtMostOnce,
-                0b0010 => Qos::AtLeastOnce,
-                _ => Qos::ExactlyOnce,
-            },
-            retain: frame.first_byte & 0b0001 != 0,
-            dup: frame.first_byte & 0b1000 != 0,
-            properties: None,
-        },
-    })
 }
 
 /// What every PUBLISH begins with.

@@ -37,6 +37,7 @@ impl Events {
         });
     }
 
+    #[inline]
     pub(super) fn push_message(&mut self, message: Message, delivery: Option<Delivery>) {
         self.bytes += message.weight();
         self.queue.push_back(Queued {
@@ -46,6 +47,7 @@ impl Events {
     }
 
     /// The next event; [`take_handed_out`](Self::take_handed_out) must have been called before.
+    #[inline]
     pub(super) fn pop(&mut self) -> Option<Event> {
         let queued = self.queue.pop_front()?;
         if let Event::Message(message) = &queued.event {

@@ -65,6 +65,7 @@ pub(super) struct Line<'a> {
 }
 
 impl Outgoing {
+    #[inline]
     pub(super) fn push(
         &mut self,
         publish: Publish,
