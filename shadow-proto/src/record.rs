@@ -165,6 +165,9 @@ pub(crate) enum Input {
         shadow: (u32, u32),
         options: ShadowOptions,
     },
+    KeepPayloads {
+        keep: bool,
+    },
     Get {
         shadow: (u32, u32),
         options: Options,
@@ -274,6 +277,7 @@ impl Input {
             Self::Configure { shadow, options } => {
                 let _ = client.configure(handle(shadow), options, now);
             }
+            Self::KeepPayloads { keep } => client.keep_payloads(keep, now),
             Self::Get { shadow, options } => {
                 let _ = client.get(handle(shadow), options.borrow(), now);
             }

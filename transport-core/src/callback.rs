@@ -26,8 +26,7 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Response {
-    /// The message as it came; empty if none came, or if
-    /// [`Config::keep_payloads`](shadow_proto::Config) is off.
+    /// The message as it came; empty if none came.
     pub payload: String,
     /// What kind of message it is.
     pub status: Status,

@@ -280,8 +280,8 @@ impl fmt::Debug for ConnectOptions {
 }
 
 /// The default settings of a shadow client, with a token prefix and a jitter seed drawn at random.
-/// Events keep the message they were read from, which callbacks need; switch `keep_payloads` off
-/// to save the copy.
+/// Events keep the message they were read from as soon as there is a callback, which is given it;
+/// for the events of a stream switch `keep_payloads` on.
 #[must_use]
 pub fn shadow_config() -> Config {
     let bits = random_bits();
@@ -290,8 +290,6 @@ pub fn shadow_config() -> Config {
     let prefix = TokenPrefix::new(&format!("{bits:016x}")).expect("legal");
     let mut config = Config::new(prefix);
     config.jitter_seed = random_bits();
-    // Callbacks are given messages as they came.
-    config.keep_payloads = true;
     config
 }
 

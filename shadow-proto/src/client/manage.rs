@@ -181,6 +181,25 @@ impl Client {
         Ok(())
     }
 
+    /// Whether events keep the payload they were read from, from now on: what
+    /// [`Config::keep_payloads`](crate::Config) says for the time before.
+    ///
+    /// ```
+    /// # use shadow_proto::*;
+    /// # let mut client = Client::new(Config::new(TokenPrefix::new("doc")?));
+    /// # let now = Instant::ORIGIN;
+    /// client.keep_payloads(true, now);
+    /// assert!(client.config().keep_payloads);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn keep_payloads(&mut self, keep: bool, now: Instant) {
+        if self.config.keep_payloads != keep {
+            self.advance(now);
+            self.record(|| Input::KeepPayloads { keep });
+            self.config.keep_payloads = keep;
+        }
+    }
+
     /// What was set for one shadow with [`configure`](Self::configure); `None` if the handle is
     /// stale.
     ///

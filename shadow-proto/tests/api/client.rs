@@ -171,6 +171,32 @@ fn payloads_that_are_no_text_are_replayed_as_they_came() {
 }
 
 #[test]
+fn payloads_are_kept_from_when_they_are_wanted_also_in_a_replay() {
+    let mut client = Client::new(config());
+    client.start_recording().unwrap();
+    client.add_shadow(lamp(), Interest::DELTA, NOW).unwrap();
+    let mut seen = Vec::new();
+    for (version, keep) in [(2, false), (3, true), (4, false)] {
+        client.keep_payloads(keep, NOW);
+        let delta = format!(r#"{{"state":{{"n":1}},"version":{version},"more":0}}"#);
+        receive(&mut client, "update/delta", &delta);
+        let (events, _) = settle(&mut client);
+        let kept = events.iter().find_map(|event| match event {
+            Event::Delta { payload, .. } => Some(payload.as_ref().map(Json::as_str)),
+            _ => None,
+        });
+        assert_eq!(kept, Some(keep.then_some(&*delta)));
+        seen.extend(events.into_iter().map(Output::Event));
+    }
+    let mut again = Vec::new();
+    replay(&client.take_recording(), |output| {
+        again.push(output.clone())
+    })
+    .unwrap();
+    assert_eq!(again, seen);
+}
+
+#[test]
 fn a_client_tells_what_it_was_told() {
     let mut client = Client::new(config());
     assert!(!client.is_connected());

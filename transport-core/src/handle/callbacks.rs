@@ -99,9 +99,10 @@ impl Shadow {
         start_dispatcher(self.hub()).map_err(CallbackError::Thread)?;
         let callback: SharedCallback = Arc::new(Mutex::new(callback));
         let handle = self.handle();
-        let before = self
-            .hub()
-            .act(|state, now| state.listen(handle, topic, &callback, now));
+        let before = self.hub().act(|state, now| {
+            state.client.keep_payloads(true, now);
+            state.listen(handle, topic, &callback, now)
+        });
         before.map(drop).map_err(CallbackError::Register)
     }
 
@@ -128,6 +129,9 @@ impl Shadow {
         let update = update.unwrap_or_default();
         let mut span = trace::request(self.id(), operation);
         let made = self.hub().act(|state, now| {
+            if callback.is_some() {
+                state.client.keep_payloads(true, now);
+            }
             let mut options = update.options;
             options.reserve_token = true;
             options.timeout = Some(timeout);
