@@ -78,6 +78,7 @@ pub struct Config {
     /// send it). Default true.
     pub message_expiry: bool,
     /// Whether events keep the payload they were read from. Default false: it costs a copy.
+    /// [`Client::keep_payloads`](crate::Client::keep_payloads) changes it later.
     pub keep_payloads: bool,
     /// What jitter is drawn from. Default 0; adapters put random bits here.
     pub jitter_seed: u64,
